@@ -1,8 +1,9 @@
 # trv_plugin(<id>): the plugin in plugins/<id>.
 #
 # Makes build/plugins/<id>/plugin.so, which exports trv_entry_v1 and nothing else and brings its own C++ library; the
-# package build/packages/<id>-<version>.trvp; and two tests: plugins_<id>_test from *_test.cpp against the fake host, and
-# plugins_<id>_conformance, which runs the conformance suite against the package.
+# package build/packages/<id>-<version>.trvp; and three tests: plugins_<id>_test from *_test.cpp against the fake host,
+# plugins_<id>_conformance, which runs the conformance suite against the package, and plugins_<id>_validation, which
+# compares what it does in-process and isolated, too.
 
 set(TRV_PLUGIN_EXPORTS "${CMAKE_SOURCE_DIR}/sdk/template/plugin.version")
 
@@ -61,5 +62,8 @@ function(trv_plugin id)
   target_include_directories(plugins_${id}_test PRIVATE "${CMAKE_BINARY_DIR}/include/plugin_${id}")
   add_test(NAME plugins_${id}_conformance COMMAND trav-plugin-check "${package}")
   set_tests_properties(plugins_${id}_conformance PROPERTIES LABELS unit TIMEOUT 120)
-  set_property(GLOBAL APPEND PROPERTY TRV_UNIT_TESTS package_${id} trav-plugin-check)
+  # The same answers in-process and behind the walls of travd.
+  add_test(NAME plugins_${id}_validation COMMAND trav plugin validate "${package}")
+  set_tests_properties(plugins_${id}_validation PROPERTIES LABELS unit TIMEOUT 120)
+  set_property(GLOBAL APPEND PROPERTY TRV_UNIT_TESTS package_${id} trav-plugin-check trav)
 endfunction()

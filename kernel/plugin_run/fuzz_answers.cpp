@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "kernel/plugin_run/fuzz_input.hpp"
 
@@ -13,7 +14,29 @@ constexpr std::array<std::uint32_t, 20> statuses = {200, 200, 200, 200, 200, 200
                                                     301, 400, 401, 403, 404, 409, 422, 429, 500, 503};
 constexpr std::size_t asked_max = 1'000;
 
+constexpr std::size_t names_max = 200;
+
+/// Names of members in schemas, which services often use, too.
+void gather_names(const json::Value& schema, std::vector<std::string>& names) {
+  if (schema.is_array()) {
+    for (const json::Value& one : schema.items()) gather_names(one, names);
+  }
+  if (!schema.is_object() || names.size() >= names_max) return;
+  if (const json::Value* properties = schema.find("properties"); properties != nullptr && properties->is_object()) {
+    for (const json::Entry& one : properties->entries()) names.emplace_back(one.name());
+  }
+  for (const json::Entry& one : schema.entries()) gather_names(one.value, names);
+}
+
 }  // namespace
+
+std::vector<std::string> answer_names(const package::Manifest& manifest) {
+  std::vector<std::string> names = {"id", "name", "items", "data", "error", "message", "next", "total", "url", "key"};
+  for (const package::Operation& operation : manifest.operations) {
+    if (const auto output = json::parse(operation.output, {.depth_max = 512})) gather_names(*output, names);
+  }
+  return names;
+}
 
 std::vector<Exchange> FuzzAnswers::begin(std::uint64_t seed) {
   const std::lock_guard lock(mutex());
@@ -45,6 +68,12 @@ base::Result<egress::Response> FuzzAnswers::make_answer() {
     default: response.body = json::serialize(odd_object());
   }
   return response;
+}
+
+base::Result<egress::Response> FuzzAnswers::first_of(std::uint64_t seed) {
+  const std::lock_guard lock(mutex());
+  random_ = base::SimulatedRandom(seed);
+  return make_answer();
 }
 
 base::Result<egress::Response> FuzzAnswers::answer_to(const egress::Request& request) {

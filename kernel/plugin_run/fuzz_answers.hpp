@@ -9,8 +9,12 @@
 #include "kernel/plugin_run/cassette.hpp"
 #include "kernel/plugin_run/local_sender.hpp"
 #include "sdk/base/random.hpp"
+#include "sdk/package/manifest.hpp"
 
 namespace trv::plugin_run {
+
+/// Members that answers to a plugin may have: common ones, and those that its outputs have.
+[[nodiscard]] std::vector<std::string> answer_names(const package::Manifest& manifest);
 
 class FuzzAnswers final : public LocalSender {
  public:
@@ -20,6 +24,9 @@ class FuzzAnswers final : public LocalSender {
   /// From here on the answers are those of this seed, whatever was asked before. Gives what was asked since the last
   /// time, with its answers.
   std::vector<Exchange> begin(std::uint64_t seed);
+
+  /// The first one of a seed, which becomes the seed of what follows.
+  [[nodiscard]] base::Result<egress::Response> first_of(std::uint64_t seed);
 
  protected:
   [[nodiscard]] base::Result<egress::Response> answer_to(const egress::Request& request) override;

@@ -23,7 +23,6 @@ using base::Result;
 constexpr base::Duration grace = std::chrono::seconds(2);
 /// Inputs that are made for one call until one matches the schema.
 constexpr int tries_max = 30;
-constexpr std::size_t names_max = 200;
 
 struct Target {
   std::string operation;
@@ -45,26 +44,6 @@ Result<std::vector<Target>> targets_of(const package::Manifest& manifest, const 
     targets.push_back({operation.name, std::move(schema)});
   }
   return targets;
-}
-
-/// Names of members in schemas, which services often use, too.
-void gather_names(const json::Value& schema, std::vector<std::string>& names) {
-  if (schema.is_array()) {
-    for (const json::Value& one : schema.items()) gather_names(one, names);
-  }
-  if (!schema.is_object() || names.size() >= names_max) return;
-  if (const json::Value* properties = schema.find("properties"); properties != nullptr && properties->is_object()) {
-    for (const json::Entry& one : properties->entries()) names.emplace_back(one.name());
-  }
-  for (const json::Entry& one : schema.entries()) gather_names(one.value, names);
-}
-
-std::vector<std::string> names_in(const package::Manifest& manifest) {
-  std::vector<std::string> names = {"id", "name", "items", "data", "error", "message", "next", "total", "url", "key"};
-  for (const package::Operation& operation : manifest.operations) {
-    if (const auto output = json::parse(operation.output, {.depth_max = 512})) gather_names(*output, names);
-  }
-  return names;
 }
 
 /// Of one run: near ones have nothing in common.
@@ -90,7 +69,7 @@ std::optional<Finding::Kind> kind_of(const plugin_host::CallOutcome& outcome, co
 class Fuzzer {
  public:
   Fuzzer(LocalPackage& package, const FuzzSetup& setup, const base::Clock& clock)
-      : package_(package), setup_(setup), clock_(clock), answers_(names_in(package.manifest())) {}
+      : package_(package), setup_(setup), clock_(clock), answers_(answer_names(package.manifest())) {}
 
   Result<FuzzOutcome> run(const std::vector<Target>& targets) {
     TRV_EXPECTS(!targets.empty());

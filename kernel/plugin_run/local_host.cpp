@@ -4,7 +4,6 @@
 
 #include "kernel/json/parse.hpp"
 #include "kernel/plugin_host/named_secrets.hpp"
-#include "sdk/base/contract.hpp"
 
 namespace trv::plugin_run {
 

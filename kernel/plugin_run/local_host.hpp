@@ -12,6 +12,7 @@
 #include "kernel/plugin_host/isolation.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/base/clock.hpp"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/random.hpp"
 
 namespace trv::plugin_run {
@@ -58,6 +59,11 @@ class LocalHost {
   [[nodiscard]] plugin_host::PluginHost& host() noexcept { return *host_; }
   /// What is otherwise than with travd.
   [[nodiscard]] const std::vector<std::string>& remarks() const noexcept { return remarks_; }
+  /// Of the plugin's process; only where walls were needed.
+  [[nodiscard]] const sandbox::Walls& walls() const {
+    TRV_EXPECTS(isolation_ != nullptr);
+    return isolation_->walls();
+  }
 
  private:
   LocalHost() = default;

@@ -19,6 +19,8 @@ void add_plugin_generate(Noun& noun);
 void add_plugin_fuzz(Noun& noun);
 /// trav plugin run.
 void add_plugin_run(Noun& noun);
+/// trav plugin validate.
+void add_plugin_validate(Noun& noun);
 /// trav plugin dev.
 void add_plugin_dev(Noun& noun);
 /// Those that write what a tenant has enabled into a file, and make such a file true.

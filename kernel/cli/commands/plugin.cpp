@@ -317,6 +317,7 @@ void add_plugin(CommandTree& tree) {
   add_plugin_generate(noun);
   add_plugin_run(noun);
   add_plugin_fuzz(noun);
+  add_plugin_validate(noun);
   add_plugin_dev(noun);
   add_trust_verbs(noun);
 }

@@ -310,7 +310,7 @@ void add_trust_verbs(Noun& noun) {
       .option("--key", "FILE", arguments->key, "The certifier's key, of trav plugin keygen", Need::required)
       .choice("--level", {"core", "certified", "community", "private", "dev"}, arguments->level, "What is said of it",
               Need::required)
-      .option("--report", "FILE", arguments->report, "What this rests on, for example the output of trav-plugin-check")
+      .option("--report", "FILE", arguments->report, "What this rests on: the report of trav plugin validate")
       .option("--expires", "TIME", arguments->expires, "From when on it is not accepted: 2027-11-30, or never",
               Need::required)
       .option("--output", "FILE", arguments->out, "Where to write it; default in place")

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sdk/conformance/fake_host.hpp"
+#include "sdk/conformance/suite/play.hpp"
 #include "sdk/conformance/suite/suite.hpp"
 
 namespace trv::conformance::suite {
@@ -71,13 +72,8 @@ struct Bench {
 
   std::vector<Example> examples() const {
     std::vector<Example> all;
-    for (const package::Operation& operation : manifest.operations) {
-      const boost::json::value schema = boost::json::parse(operation.input);
-      const boost::json::value* list = schema.is_object() ? schema.get_object().if_contains("examples") : nullptr;
-      if (list == nullptr || !list->is_array()) continue;
-      for (const boost::json::value& input : list->get_array())
-        all.push_back({operation.name, boost::json::serialize(input)});
-    }
+    for (Play& play : plays_of(manifest, {HttpAnswer{}}))
+      all.push_back({std::move(play.operation), std::move(play.input)});
     return all;
   }
 

@@ -13,15 +13,10 @@
 #include "sdk/base/contract.hpp"
 #include "sdk/conformance/fake_host.hpp"
 #include "sdk/conformance/suite/bench.hpp"
+#include "sdk/conformance/suite/play.hpp"
 
 namespace trv::conformance::suite {
 namespace {
-
-std::string describe(const HttpStep& step) {
-  if (const auto* answer = std::get_if<HttpAnswer>(&step))
-    return fmt::format("answer {} with {} bytes of body", answer->status, answer->body.size());
-  return fmt::format("error {} ({})", std::get<CallError>(step).code, std::get<CallError>(step).message);
-}
 
 std::vector<HttpStep> bad_answers() {
   std::vector<HttpStep> steps;

@@ -1,0 +1,80 @@
+#pragma once
+// The plays of the conformance suite (sdk/conformance/suite/play.hpp), made of a plugin in the process that travd would
+// run it in, behind the same walls. One thread.
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/plugin_run/local_host.hpp"
+#include "kernel/plugin_run/local_sender.hpp"
+#include "kernel/plugin_run/local_services.hpp"
+#include "sdk/conformance/suite/play.hpp"
+
+namespace trv::plugin_run {
+
+/// Ends each request alike, and keeps it. Any thread.
+class PlayAnswers final : public LocalSender {
+ public:
+  /// From here on. Gives what was sent since the last time.
+  std::vector<conformance::SentRequest> begin(conformance::HttpStep step);
+
+ protected:
+  [[nodiscard]] base::Result<egress::Response> answer_to(const egress::Request& request) override;
+
+ private:
+  conformance::HttpStep step_ = conformance::HttpAnswer{};
+  std::vector<conformance::SentRequest> sent_;
+};
+
+struct IsolatedSetup {
+  std::filesystem::path program = {};  ///< trav-plugin-host
+  std::optional<std::string> configuration = std::nullopt;
+  std::uint64_t call_timeout_ms = 10'000;
+};
+
+/// What came of one play.
+struct IsolatedPlay {
+  enum class End { answered, crashed, hung, defect };
+  End end = End::answered;
+  std::string message = {};  ///< of all but `answered`: what the caller is given
+  std::string text = {};     ///< conformance::suite::to_text
+};
+
+class IsolatedPlays {
+ public:
+  /// Starts the plugin and asks it whether it is well. Errors: as LocalHost::start and PluginHost::check_start.
+  [[nodiscard]] static base::Result<std::unique_ptr<IsolatedPlays>> start(LocalPackage& package, IsolatedSetup setup,
+                                                                          const base::Clock& clock);
+
+  /// After a crash or a hang the plugin is started again. Errors: as start.
+  [[nodiscard]] base::Result<IsolatedPlay> make(const conformance::suite::Play& play, std::size_t index);
+  /// Whether an input is one that the kernel lets pass. Error: invalid.
+  [[nodiscard]] base::Status check_input(const conformance::suite::Play& play) const;
+  /// What is otherwise than with travd.
+  [[nodiscard]] const std::vector<std::string>& remarks() const noexcept { return host_->remarks(); }
+  [[nodiscard]] const sandbox::Walls& walls() const { return host_->walls(); }
+  /// Ends the plugin. Error: timeout.
+  [[nodiscard]] base::Status stop();
+
+ private:
+  IsolatedPlays(LocalPackage& package, IsolatedSetup setup, const base::Clock& clock)
+      : package_(package), setup_(std::move(setup)), clock_(clock) {}
+  [[nodiscard]] base::Status begin_host();
+  [[nodiscard]] base::Result<plugin_host::ServiceAnswer> serve(const plugin_host::ServiceCall& call);
+
+  LocalPackage& package_;
+  const IsolatedSetup setup_;
+  const base::Clock& clock_;
+  PlayAnswers http_;
+  LocalServices services_{LocalOffer{}};
+  std::mutex mutex_;
+  std::vector<conformance::SignAsked> signatures_;
+  std::unique_ptr<LocalHost> host_;
+};
+
+}  // namespace trv::plugin_run
