@@ -21,6 +21,8 @@ void add_plugin_fuzz(Noun& noun);
 void add_plugin_run(Noun& noun);
 /// trav plugin validate.
 void add_plugin_validate(Noun& noun);
+/// trav plugin build.
+void add_plugin_build(Noun& noun);
 /// trav plugin dev.
 void add_plugin_dev(Noun& noun);
 /// Those that write what a tenant has enabled into a file, and make such a file true.

@@ -305,10 +305,11 @@ void add_plugin(CommandTree& tree) {
         const std::string id = arguments->id.empty() ? folder_name(arguments->file) : arguments->id;
         TRV_TRY_ASSIGN(const auto from, find_plugin_template(session.world(), arguments->language));
         TRV_TRY_ASSIGN(const std::size_t files, copy_plugin_template(from, arguments->file, id));
-        session.print(
-            fmt::format("Made {} with {} files. Its README.md says how to build and pack it.", arguments->file, files));
+        session.print(fmt::format("Made {} with {} files. `trav plugin build {}` builds, tests and packs it.",
+                                  arguments->file, files, arguments->file));
         return ExitCode::ok;
       });
+  add_plugin_build(noun);
   noun.verb("pack", "Make a package of a plugin's folder, with its library where it has one")
       .argument("FOLDER", arguments->file, "The folder with manifest.json")
       .option("--library", "SO", arguments->library, "The plugin's shared object; not for one that is a program")

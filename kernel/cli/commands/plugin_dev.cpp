@@ -8,9 +8,9 @@
 
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/plugin_build.hpp"
 #include "kernel/cli/commands/plugin_package.hpp"
 #include "kernel/cli/commands/plugin_requests.hpp"
-#include "kernel/cli/terminal/child_process.hpp"
 #include "sdk/base/scratch_folder.hpp"
 #include "sdk/base/version.hpp"
 
@@ -60,24 +60,6 @@ base::Result<std::vector<std::string>> watched_in(const filesystem::path& folder
   return files;
 }
 
-/// As the templates' own pages say it; empty where nothing has to be built.
-std::string build_command(const DevArguments& arguments) {
-  if (!arguments.build.empty()) return arguments.build;
-  const filesystem::path folder = arguments.folder;
-  std::error_code error;
-  if (filesystem::exists(folder / "CMakeLists.txt", error)) return "cmake -S . -B build && cmake --build build";
-  if (filesystem::exists(folder / "Cargo.toml", error)) return "cargo build --release";
-  if (filesystem::exists(folder / "tsconfig.json", error)) return "npm run --silent build";
-  return {};
-}
-
-base::Status run_in(const std::string& folder, const std::string& command) {
-  TRV_TRY_ASSIGN(const ChildEnd end,
-                 run_child({"sh", "-c", "cd \"$0\" && { " + command + "; }", folder}, ChildOutput::passed));
-  if (end.exit_code == 0) return {};
-  return base::fail(base::ErrorCode::denied, fmt::format("`{}` ended with exit code {}", command, end.exit_code));
-}
-
 // Another one would need another version for each change.
 base::Status check_is_development(const filesystem::path& folder) {
   TRV_TRY_ASSIGN(const std::string text, read_file(folder / "manifest.json", package::manifest_bytes_max));
@@ -91,9 +73,8 @@ base::Status check_is_development(const filesystem::path& folder) {
 
 base::Status do_once(Session& session, const DevArguments& arguments, const filesystem::path& scratch) {
   TRV_TRY(check_is_development(arguments.folder));
-  if (const std::string command = build_command(arguments); !command.empty()) {
-    TRV_TRY(run_in(arguments.folder, command));
-  }
+  const std::string command = arguments.build.empty() ? build_steps_of(arguments.folder).build : arguments.build;
+  if (!command.empty()) TRV_TRY(run_in(session.world(), arguments.folder, command));
   TRV_TRY_ASSIGN(const base::Bytes package, package_of(arguments.folder, arguments.library, scratch));
   TRV_TRY_ASSIGN(const HttpResponse response, install_package(session, std::string(base::as_text(package))));
   TRV_TRY_ASSIGN(const json::Value installed, parse_json("the answer", response.body));
@@ -103,7 +84,7 @@ base::Status do_once(Session& session, const DevArguments& arguments, const file
   if (tenant != "system") TRV_TRY(enable_plugin(session, id, version, {.grant = {}, .is_sure = true}));
   session.print(fmt::format("{} {} is installed{}.", id, version,
                             tenant == "system" ? "" : fmt::format(" and enabled for tenant {}", tenant)));
-  return arguments.then.empty() ? base::Status() : run_in(".", arguments.then);
+  return arguments.then.empty() ? base::Status() : run_in(session.world(), ".", arguments.then);
 }
 
 base::Result<ExitCode> develop(Session& session, const DevArguments& arguments) {

@@ -134,6 +134,14 @@ base::Result<PluginTemplate> find_plugin_template(const World& world, std::strin
   return found;
 }
 
+path find_cpp_sdk(const World& world) {
+  constexpr std::string_view has = "sdk/cpp/plugin.hpp";
+  if (auto installed = find_shared(world, "include", has)) return *std::move(installed);
+  std::error_code error;
+  const path source = TRV_SOURCE_DIR;
+  return std::filesystem::is_regular_file(source / has, error) ? source : path();
+}
+
 base::Result<std::size_t> copy_plugin_template(const PluginTemplate& from, const path& to, std::string_view id) {
   TRV_TRY(base::check_label("--id", id));
   const path manifest_file = from.folder / "manifest.json";

@@ -22,6 +22,9 @@ struct PluginTemplate {
 /// where there is none.
 [[nodiscard]] base::Result<PluginTemplate> find_plugin_template(const World& world, std::string_view language);
 
+/// The folder that holds sdk/cpp of this installation, or of the source tree; where there is none, an empty path.
+[[nodiscard]] std::filesystem::path find_cpp_sdk(const World& world);
+
 /// Copies the template to a folder that does not exist yet, with the template's id replaced by `id` in names and texts,
 /// also where it is written with '_' or in CamelCase. Returns the number of files.
 /// Error: invalid (a bad id), conflict (the folder exists), internal (the disk).
