@@ -1,6 +1,7 @@
 #include "kernel/egress/broker.hpp"
 
 #include "kernel/egress/broker_loop.hpp"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
 
 namespace trv::egress {
@@ -25,7 +26,18 @@ Broker::~Broker() {
 }
 
 RequestId Broker::send(Request request, Completion completion) {
-  return loop_->post(std::move(request), std::move(completion));
+  TRV_EXPECTS(completion);
+  return loop_->post(std::move(request), std::move(completion), nullptr);
+}
+RequestId Broker::send_in_parts(Request request, std::shared_ptr<PartReceiver> receiver) {
+  TRV_EXPECTS(receiver != nullptr && request.credential.scheme != Credential::Scheme::digest);
+  Completion completion = [receiver](base::Result<Response> result) {
+    receiver->end(result ? base::Status() : base::fail(std::move(result).error()));
+  };
+  return loop_->post(std::move(request), std::move(completion), std::move(receiver));
+}
+void Broker::take(RequestId id, std::uint64_t byte_count) {
+  loop_->take(id, byte_count);
 }
 void Broker::cancel(RequestId id) {
   loop_->cancel(id);

@@ -61,6 +61,8 @@ class Broker final : public HttpSender {
   ~Broker() override;
 
   RequestId send(Request request, Completion completion) override;
+  RequestId send_in_parts(Request request, std::shared_ptr<PartReceiver> receiver) override;
+  void take(RequestId id, std::uint64_t byte_count) override;
   void cancel(RequestId id) override;
 
   /// Any thread but the broker's. Ends every request with cancelled and joins the thread. May be called again.

@@ -84,15 +84,18 @@ base::Status Broker::Loop::start() {
   return {};
 }
 
-RequestId Broker::Loop::post(Request request, Completion completion) {
-  TRV_EXPECTS(completion);
+RequestId Broker::Loop::post(Request request, Completion completion, std::shared_ptr<PartReceiver> receiver) {
   RequestId id = 0;
   {
     const std::lock_guard lock(mailbox_mutex_);
     id = ++last_id_;
     if (!stopping_) {
       const bool was_empty = mailbox_.empty();
-      mailbox_.push_back({id, false, clock_.monotonic(), std::move(request), std::move(completion)});
+      mailbox_.push_back({.id = id,
+                          .sent_at = clock_.monotonic(),
+                          .request = std::move(request),
+                          .completion = std::move(completion),
+                          .receiver = std::move(receiver)});
       if (was_empty) wake();
       return id;
     }
@@ -107,9 +110,17 @@ void Broker::Loop::cancel(RequestId id) {
   {
     const std::lock_guard lock(mailbox_mutex_);
     if (stopping_) return;
-    mailbox_.push_back({id, true, {}, {}, {}});
+    mailbox_.push_back({.id = id, .of = Command::Of::cancel});
   }
   wake();
+}
+
+void Broker::Loop::take(RequestId id, std::uint64_t byte_count) {
+  const std::lock_guard lock(mailbox_mutex_);
+  if (stopping_) return;
+  const bool was_empty = mailbox_.empty();
+  mailbox_.push_back({.id = id, .of = Command::Of::take, .byte_count = byte_count});
+  if (was_empty) wake();
 }
 
 void Broker::Loop::wake() {
@@ -204,19 +215,34 @@ void Broker::Loop::take_commands() {
     taken_.swap(mailbox_);
   }
   for (Command& command : taken_) {
-    if (command.is_cancel) {
-      if (pending_.contains(command.id)) {
-        conclude(command.id,
-                 base::fail(ErrorCode::cancelled, fmt::format("{}: cancelled", pending_.at(command.id).name)));
-      }
-    } else {
-      accept(std::move(command));
+    switch (command.of) {
+      case Command::Of::send: accept(std::move(command)); break;
+      case Command::Of::take: go_on(command.id, command.byte_count); break;
+      case Command::Of::cancel:
+        if (pending_.contains(command.id)) {
+          conclude(command.id,
+                   base::fail(ErrorCode::cancelled, fmt::format("{}: cancelled", pending_.at(command.id).name)));
+        }
+        break;
     }
   }
 }
 
+void Broker::Loop::go_on(RequestId id, std::uint64_t byte_count) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end() || found->second.transfer == nullptr) return;
+  Transfer& transfer = *found->second.transfer;
+  if (!transfer.take(byte_count)) return;
+  // Calls back with what waited, and has the socket read on.
+  if (const CURLcode code = curl_easy_pause(transfer.handle(), CURLPAUSE_CONT); code != CURLE_OK) {
+    conclude(id, transfer.finish(code));
+  }
+}
+
 void Broker::Loop::accept(Command command) {
-  base::Result<Pending> prepared = prepare(std::move(command.request));
+  const bool in_parts = command.receiver != nullptr;
+  const std::uint64_t whole_timeout_ms = command.request.whole_timeout_ms;
+  base::Result<Pending> prepared = prepare(std::move(command.request), in_parts);
   if (prepared) {
     const std::size_t waiting = lines_[prepared->line].waiting.size();
     if (waiting >= configuration_.waiting_max) {
@@ -231,7 +257,12 @@ void Broker::Loop::accept(Command command) {
     return;
   }
   prepared->completion = std::move(command.completion);
+  prepared->receiver = std::move(command.receiver);
   prepared->deadline = command.sent_at + std::chrono::milliseconds(prepared->timeout_ms);
+  if (in_parts && whole_timeout_ms != 0) {
+    prepared->whole_deadline =
+        std::max(prepared->deadline, command.sent_at + std::chrono::milliseconds(whole_timeout_ms));
+  }
   deadlines_.emplace(prepared->deadline, command.id);
   Line& line = lines_[prepared->line];
   const bool is_free = line.running < line.concurrency_max && line.waiting.empty();
@@ -247,7 +278,7 @@ void Broker::Loop::accept(Command command) {
   ++(is_free ? metrics_.in_flight : metrics_.waiting);
 }
 
-base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request) {
+base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request, bool in_parts) {
   Pending pending;
   ConnectionLimits limits = configuration_.url_limits;
   bool allow_private_network = configuration_.allow_private_network;
@@ -264,6 +295,10 @@ base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request) {
   }
   if (base::Status checked = check_request(request); !checked) {
     return base::fail(std::move(checked).error().in(pending.name));
+  }
+  if (in_parts && pending.url.is_mail) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("{}: what a mail server answers is whole; send without parts", pending.name));
   }
   pending.timeout_ms =
       request.timeout_ms == 0 ? limits.timeout_ms_max : std::min(request.timeout_ms, limits.timeout_ms_max);
@@ -378,7 +413,7 @@ void Broker::Loop::launch(RequestId id) {
   base::Result<std::string> secret_line = credential(pending);
   if (!secret_line) return conclude(id, base::fail(std::move(secret_line).error().in(pending.name)));
   auto transfer = Transfer::make(pending.name, std::move(pending.url), std::move(pending.request),
-                                 *std::move(secret_line), pending.rules);
+                                 *std::move(secret_line), pending.rules, std::move(pending.receiver));
   if (!transfer) return conclude(id, base::fail(std::move(transfer).error()));
   pending.transfer = *std::move(transfer);
   if (curl_multi_add_handle(multi_, pending.transfer->handle()) != CURLM_OK) {
@@ -405,7 +440,19 @@ void Broker::Loop::expire() {
   const base::Duration now = clock_.monotonic();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const RequestId id = deadlines_.begin()->second;
-    const Pending& pending = pending_.at(id);
+    Pending& pending = pending_.at(id);
+    const bool has_head = pending.transfer != nullptr && pending.transfer->has_head();
+    if (has_head && pending.deadline != pending.whole_deadline) {
+      deadlines_.erase(deadlines_.begin());
+      pending.deadline = pending.whole_deadline;
+      if (pending.deadline != base::Duration::max()) deadlines_.emplace(pending.deadline, id);
+      continue;
+    }
+    if (has_head) {
+      conclude(id, base::fail(ErrorCode::timeout,
+                              fmt::format("{}: the answer was not whole when its time was over", pending.name)));
+      continue;
+    }
     conclude(id, base::fail(ErrorCode::timeout,
                             fmt::format("{}: no whole response within {} ms{}", pending.name, pending.timeout_ms,
                                         pending.transfer ? "" : ", all of them in line")));
@@ -451,7 +498,7 @@ void Broker::Loop::conclude(RequestId id, base::Result<Response> result) {
     }
     if (pending.transfer != nullptr) {
       metrics_.bytes_sent += pending.transfer->bytes_sent();
-      metrics_.bytes_received += result ? result->body.size() : pending.transfer->bytes_received();
+      metrics_.bytes_received += pending.transfer->bytes_received() + (result ? result->body.size() : 0);
       metrics_.connections_opened += pending.transfer->sockets_opened();
     }
   }

@@ -32,18 +32,23 @@ class Broker::Loop {
 
   /// Errors: unavailable (no thread, no memory).
   [[nodiscard]] base::Status start();
-  RequestId post(Request request, Completion completion);
+  /// `receiver`: nullptr where the answer comes whole.
+  RequestId post(Request request, Completion completion, std::shared_ptr<PartReceiver> receiver);
+  void take(RequestId id, std::uint64_t byte_count);
   void cancel(RequestId id);
   void stop();
   [[nodiscard]] BrokerMetrics metrics() const;
 
  private:
   struct Command {
+    enum class Of : std::uint8_t { send, cancel, take };
     RequestId id = 0;
-    bool is_cancel = false;
+    Of of = Of::send;
     base::Duration sent_at{};
-    Request request;
-    Completion completion;
+    Request request = {};
+    Completion completion = {};
+    std::shared_ptr<PartReceiver> receiver = {};
+    std::uint64_t byte_count = 0;
   };
   /// Requests of one (tenant, connection) or (tenant, origin).
   struct Line {
@@ -58,18 +63,21 @@ class Broker::Loop {
     Url url;
     Request request;
     Completion completion;
+    std::shared_ptr<PartReceiver> receiver;  ///< of an answer in parts, until it is launched
     Authentication authentication;
     TransferRules rules;
     std::uint64_t timeout_ms = 0;
     base::Duration deadline{};
-    bool is_waiting = false;             ///< in line
-    std::unique_ptr<Transfer> transfer;  ///< null until it is launched
+    base::Duration whole_deadline = base::Duration::max();  ///< of an answer in parts; `deadline` is that of its head
+    bool is_waiting = false;                                ///< in line
+    std::unique_ptr<Transfer> transfer;                     ///< null until it is launched
   };
 
   void run();
   void take_commands();
+  void go_on(RequestId id, std::uint64_t byte_count);
   void accept(Command command);
-  [[nodiscard]] base::Result<Pending> prepare(Request request);
+  [[nodiscard]] base::Result<Pending> prepare(Request request, bool in_parts);
   /// Where the request goes and with which credentials, by its connection.
   [[nodiscard]] base::Status prepare_connection(Request& request, Pending& pending, ConnectionLimits& limits);
   /// The header line with the request's credentials; empty where it has none, or for digest, whose user and password

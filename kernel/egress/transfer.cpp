@@ -73,8 +73,10 @@ void Handles::give_back(CURL* handle) {
 }
 
 base::Result<std::unique_ptr<Transfer>> Transfer::make(std::string name, Url url, Request request,
-                                                       std::string credential, TransferRules rules) {
+                                                       std::string credential, TransferRules rules,
+                                                       std::shared_ptr<PartReceiver> receiver) {
   auto transfer = std::unique_ptr<Transfer>(new Transfer(std::move(name), std::move(url), std::move(request), rules));
+  if (receiver != nullptr) transfer->parts_.emplace(std::move(receiver));
   if (transfer->handle_ == nullptr || !transfer->set_up(std::move(credential))) {
     return base::fail(ErrorCode::unavailable, fmt::format("{}: out of memory for a request", transfer->name_));
   }
@@ -120,6 +122,12 @@ bool Transfer::set_up(std::string credential) {
             set(CURLOPT_WRITEDATA, self) && set(CURLOPT_OPENSOCKETDATA, self) && set(CURLOPT_PREREQDATA, self);
   if (url_.is_mail) return ok && set_up_mail();
   ok = ok && set_up_method();
+  if (parts_) {
+    // A stream of HTTP/2 that is not read on fills memory here: its connection has to be read for the others.
+    is_once_ = true;
+    ok = ok && set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
+         set(CURLOPT_BUFFERSIZE, static_cast<long>(stream_part_bytes));
+  }
   if (request_.credential.scheme == Credential::Scheme::digest) {
     is_once_ = true;
     ok = ok && set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_DIGEST)) &&
@@ -236,7 +244,7 @@ bool Transfer::take_header(std::string_view line) {
     response_.headers.clear();  // what came before belonged to an interim response
     return true;
   }
-  if (line.empty()) return true;
+  if (line.empty()) return !parts_ || parts_->has_head() || take_head();
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || !is_header_name(line.substr(0, colon))) {
     refusal_ = Refusal::header_malformed;
@@ -246,9 +254,35 @@ bool Transfer::take_header(std::string_view line) {
   return true;
 }
 
+// The headers are over; behind those of an interim response others follow.
+bool Transfer::take_head() {
+  long status = 0;
+  curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+  if (status >= 100 && status < 200 && status != 101) return true;
+  if (status < 200 || status > 599) {
+    refusal_ = Refusal::status;
+    response_.status = static_cast<std::uint32_t>(std::max(status, 0L));
+    return false;
+  }
+  response_.status = static_cast<std::uint32_t>(status);
+  parts_->head(std::exchange(response_, {}));
+  return true;
+}
+
+std::size_t Transfer::take_part(std::string_view bytes) {
+  switch (parts_->accept(bytes)) {
+    case ArrivingParts::Taken::all: return bytes.size();
+    case ArrivingParts::Taken::waits_for_leave: return CURL_WRITEFUNC_PAUSE;
+    case ArrivingParts::Taken::too_large: break;
+  }
+  refusal_ = Refusal::body_too_large;
+  return 0;
+}
+
 std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   const std::size_t bytes = size * count;
+  if (transfer.parts_) return transfer.take_part({data, bytes});
   if (transfer.response_.body.size() + bytes > transfer.rules_.response_bytes_max) {
     transfer.refusal_ = Refusal::body_too_large;
     return 0;
@@ -295,21 +329,25 @@ base::Result<Response> Transfer::finish(CURLcode code) {
                       "egress.allow_private_network",
                       name_));
     case Refusal::body_too_large:
-      return base::fail(ErrorCode::too_large,
-                        fmt::format("{}: the response body has more than {} bytes", name_, rules_.response_bytes_max));
+      return base::fail(ErrorCode::too_large, fmt::format("{}: the response body has more than {} bytes", name_,
+                                                          parts_ ? stream_bytes_max : rules_.response_bytes_max));
     case Refusal::headers_too_large:
       return base::fail(ErrorCode::too_large,
                         fmt::format("{}: the response has more than {} headers or {} bytes of them", name_,
                                     rules_.response_headers_max, rules_.response_header_bytes_max));
     case Refusal::header_malformed:
       return base::fail(ErrorCode::unavailable, fmt::format("{}: the response has a malformed header", name_));
+    case Refusal::status:
+      return base::fail(ErrorCode::unavailable,
+                        fmt::format("{}: the response has the status {}", name_, response_.status));
   }
   long status = response_.status;
   if (!url_.is_mail) curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
   // A mail server that refuses has answered, too.
   const bool is_refused_mail = url_.is_mail && code != CURLE_OPERATION_TIMEDOUT && status >= 400 && status <= 599;
   if (code == CURLE_OK || is_refused_mail) {
-    if (status < 100 || status > 599) {
+    const bool has_answer = status >= 100 && status <= 599 && (!parts_ || parts_->has_head());
+    if (!has_answer) {
       return base::fail(ErrorCode::unavailable, fmt::format("{}: the response has the status {}", name_, status));
     }
     response_.status = static_cast<std::uint32_t>(status);

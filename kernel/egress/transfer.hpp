@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "kernel/egress/arriving_parts.hpp"
 #include "kernel/egress/connection.hpp"
 #include "kernel/egress/request.hpp"
 #include "kernel/egress/socket_watch.hpp"
@@ -54,24 +56,33 @@ struct TransferRules {
 class Transfer {
  public:
   /// `name` is before every error: the connection and host. `credential` is one whole header line or empty; it is
-  /// wiped with the transfer. The request has been checked. Error: unavailable (out of memory).
+  /// wiped with the transfer. The request has been checked. `receiver`: nullptr where the answer comes whole. Error:
+  /// unavailable (out of memory).
   [[nodiscard]] static base::Result<std::unique_ptr<Transfer>> make(std::string name, Url url, Request request,
-                                                                    std::string credential, TransferRules rules);
+                                                                    std::string credential, TransferRules rules,
+                                                                    std::shared_ptr<PartReceiver> receiver);
   ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
   [[nodiscard]] CURL* handle() const noexcept { return handle_; }
-  /// What came of it, once libcurl said `code`. Called once. Errors: denied, unavailable, timeout, too_large, internal.
+  /// What came of it, once libcurl said `code`; of an answer in parts only whether it is whole. Called once. Errors:
+  /// denied, unavailable, timeout, too_large, internal.
   [[nodiscard]] base::Result<Response> finish(CURLcode code);
   [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return request_.body.size(); }
-  [[nodiscard]] std::uint64_t bytes_received() const noexcept { return response_.body.size(); }
+  /// Of a body that finish() has not given away.
+  [[nodiscard]] std::uint64_t bytes_received() const noexcept {
+    return parts_ ? parts_->bytes_passed_on() : response_.body.size();
+  }
+  [[nodiscard]] bool has_head() const noexcept { return parts_ && parts_->has_head(); }
+  /// Leave for an answer in parts. True: libcurl waits for it.
+  [[nodiscard]] bool take(std::uint64_t byte_count) noexcept { return parts_ && parts_->take(byte_count); }
   /// Sockets that were opened for it: 0 where a kept-alive one was used.
   [[nodiscard]] std::uint32_t sockets_opened() const noexcept { return sockets_opened_; }
 
  private:
   friend class Handles;
-  enum class Refusal { none, private_address, body_too_large, headers_too_large, header_malformed };
+  enum class Refusal { none, private_address, body_too_large, headers_too_large, header_malformed, status };
 
   Transfer(std::string name, Url url, Request request, TransferRules rules);
   bool set_up(std::string credential);
@@ -87,6 +98,8 @@ class Transfer {
   static int on_close(void* sockets, curl_socket_t socket);
   static int on_connected(void* self, char* remote, char* local, int remote_port, int local_port);
   bool take_header(std::string_view line);
+  bool take_head();
+  std::size_t take_part(std::string_view bytes);
 
   std::string name_;
   Url url_;
@@ -96,6 +109,7 @@ class Transfer {
   curl_slist* header_lines_ = nullptr;  ///< of a mail: its recipients
   std::size_t message_at_ = 0;          ///< of a mail: bytes of the body that are sent
   Response response_;
+  std::optional<ArrivingParts> parts_;
   std::uint64_t header_bytes_ = 0;
   std::uint32_t sockets_opened_ = 0;
   bool is_once_ = false;  ///< the handle is not used again: it remembers what no other request may have

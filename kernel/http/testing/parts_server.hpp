@@ -1,0 +1,123 @@
+#pragma once
+// An HTTP/1.1 server whose answers come in parts, for tests of whoever reads them as they come.
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "kernel/http/testing/loopback_server.hpp"
+
+namespace trv::http {
+
+/// The answer to one request. On the thread of its connection.
+class PartsAnswer {
+ public:
+  PartsAnswer(int socket, const std::atomic<bool>& stopping, std::atomic<std::uint64_t>& sent)
+      : socket_(socket), stopping_(stopping), sent_(sent) {}
+
+  /// Waits until the system has taken them. False: the client is gone, or the test is over.
+  bool send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      if (!wait_for(POLLOUT)) return false;
+      const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count < 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+      sent_ += static_cast<std::uint64_t>(count);
+    }
+    return true;
+  }
+  /// In the chunked coding.
+  bool send_chunk(std::string_view bytes) {
+    char size[32];
+    static_cast<void>(std::snprintf(size, sizeof size, "%zx\r\n", bytes.size()));
+    return send(std::string(size) + std::string(bytes) + "\r\n");
+  }
+  /// Waits until the client has closed its end. False: the test is over.
+  bool client_is_gone() {
+    for (;;) {
+      if (!wait_for(POLLIN)) return false;
+      char byte = 0;
+      if (::recv(socket_, &byte, 1, 0) <= 0) return true;
+    }
+  }
+
+ private:
+  bool wait_for(short what) const {
+    while (!stopping_) {
+      pollfd waiting{socket_, what, 0};
+      if (::poll(&waiting, 1, 10) > 0) return true;
+    }
+    return false;
+  }
+
+  int socket_;
+  const std::atomic<bool>& stopping_;
+  std::atomic<std::uint64_t>& sent_;
+};
+
+/// A thread for each connection; the connection ends with the handler, which gets the head of the request and what is
+/// there of its body.
+class PartsServer {
+ public:
+  using Handler = std::function<void(const std::string& request, PartsAnswer& answer)>;
+
+  explicit PartsServer(Handler handler) : handler_(std::move(handler)) {
+    acceptor_ = std::thread([this] { accept_all(); });
+  }
+  ~PartsServer() {
+    stopping_ = true;
+    acceptor_.join();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  PartsServer(const PartsServer&) = delete;
+  PartsServer& operator=(const PartsServer&) = delete;
+
+  [[nodiscard]] std::string url() const { return listener_.url(); }
+  /// What the system took to send, of all answers.
+  [[nodiscard]] std::uint64_t bytes_sent() const { return sent_; }
+
+ private:
+  void accept_all() {
+    while (!stopping_) {
+      pollfd waiting{listener_.socket(), POLLIN, 0};
+      if (::poll(&waiting, 1, 10) <= 0) continue;
+      const int socket = ::accept(listener_.socket(), nullptr, nullptr);
+      if (socket >= 0) threads_.emplace_back([this, socket] { serve(socket); });
+    }
+  }
+  void serve(int socket) {
+    std::string request;
+    while (!stopping_ && !request.contains("\r\n\r\n")) {
+      pollfd waiting{socket, POLLIN, 0};
+      if (::poll(&waiting, 1, 10) <= 0) continue;
+      char bytes[4096];
+      const ssize_t count = ::recv(socket, bytes, sizeof bytes, 0);
+      if (count <= 0) break;
+      request.append(bytes, static_cast<std::size_t>(count));
+    }
+    PartsAnswer answer(socket, stopping_, sent_);
+    if (request.contains("\r\n\r\n")) handler_(request, answer);
+    ::close(socket);
+  }
+
+  Handler handler_;
+  LoopbackListener listener_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<std::uint64_t> sent_ = 0;
+  std::vector<std::thread> threads_;
+  std::thread acceptor_;
+};
+
+inline constexpr std::string_view chunked_head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+}  // namespace trv::http
