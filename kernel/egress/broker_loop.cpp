@@ -241,7 +241,6 @@ void Broker::Loop::go_on(RequestId id, std::uint64_t byte_count) {
 
 void Broker::Loop::accept(Command command) {
   const bool in_parts = command.receiver != nullptr;
-  const std::uint64_t whole_timeout_ms = command.request.whole_timeout_ms;
   base::Result<Pending> prepared = prepare(std::move(command.request), in_parts);
   if (prepared) {
     const std::size_t waiting = lines_[prepared->line].waiting.size();
@@ -259,10 +258,6 @@ void Broker::Loop::accept(Command command) {
   prepared->completion = std::move(command.completion);
   prepared->receiver = std::move(command.receiver);
   prepared->deadline = command.sent_at + std::chrono::milliseconds(prepared->timeout_ms);
-  if (in_parts && whole_timeout_ms != 0) {
-    prepared->whole_deadline =
-        std::max(prepared->deadline, command.sent_at + std::chrono::milliseconds(whole_timeout_ms));
-  }
   deadlines_.emplace(prepared->deadline, command.id);
   Line& line = lines_[prepared->line];
   const bool is_free = line.running < line.concurrency_max && line.waiting.empty();
@@ -440,17 +435,9 @@ void Broker::Loop::expire() {
   const base::Duration now = clock_.monotonic();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const RequestId id = deadlines_.begin()->second;
-    Pending& pending = pending_.at(id);
-    const bool has_head = pending.transfer != nullptr && pending.transfer->has_head();
-    if (has_head && pending.deadline != pending.whole_deadline) {
+    const Pending& pending = pending_.at(id);
+    if (pending.transfer != nullptr && pending.transfer->has_head()) {
       deadlines_.erase(deadlines_.begin());
-      pending.deadline = pending.whole_deadline;
-      if (pending.deadline != base::Duration::max()) deadlines_.emplace(pending.deadline, id);
-      continue;
-    }
-    if (has_head) {
-      conclude(id, base::fail(ErrorCode::timeout,
-                              fmt::format("{}: the answer was not whole when its time was over", pending.name)));
       continue;
     }
     conclude(id, base::fail(ErrorCode::timeout,

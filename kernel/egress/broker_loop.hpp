@@ -67,10 +67,9 @@ class Broker::Loop {
     Authentication authentication;
     TransferRules rules;
     std::uint64_t timeout_ms = 0;
-    base::Duration deadline{};
-    base::Duration whole_deadline = base::Duration::max();  ///< of an answer in parts; `deadline` is that of its head
-    bool is_waiting = false;                                ///< in line
-    std::unique_ptr<Transfer> transfer;                     ///< null until it is launched
+    base::Duration deadline{};           ///< of an answer in parts: until its head is there
+    bool is_waiting = false;             ///< in line
+    std::unique_ptr<Transfer> transfer;  ///< null until it is launched
   };
 
   void run();

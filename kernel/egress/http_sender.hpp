@@ -48,8 +48,8 @@ class HttpSender {
   /// it runs here, with cancelled.
   virtual RequestId send(Request request, Completion completion) = 0;
 
-  /// As send, with the answer in parts. `timeout_ms` of the request is the time until the head. It is not read on from
-  /// the network while the receiver has not taken what came.
+  /// As send, with the answer in parts. `timeout_ms` of the request is the time until the head; the rest has no
+  /// end but cancel. It is not read on from the network while the receiver has not taken what came.
   virtual RequestId send_in_parts(Request request, std::shared_ptr<PartReceiver> receiver) = 0;
 
   /// So many bytes more may come of an answer in parts; an id that is unknown or done is ignored. What was taken and

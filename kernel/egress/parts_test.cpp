@@ -252,24 +252,7 @@ TEST_F(BrokerParts, without_a_head_there_is_only_an_error) {
   EXPECT_EQ(error("/"), ErrorCode::denied);
 }
 
-TEST_F(BrokerParts, time_until_the_head_and_time_for_the_whole_are_two) {
-  PartsServer server([&](const std::string&, PartsAnswer& answer) {
-    answer.send(http::chunked_head);
-    answer.send_chunk(Received::body(0, 10));
-    answer.client_is_gone();
-  });
-  Request request = get(server);
-  source_.connection.limits.timeout_ms_max = 300;  // of the head
-  request.whole_timeout_ms = 600;
-  const auto began = clock_.monotonic();
-  send(std::move(request));
-  const base::Status end = received_->wait_end();
-  ASSERT_FALSE(end);
-  EXPECT_EQ(end.error().code(), ErrorCode::timeout);
-  EXPECT_GE(clock_.monotonic() - began, std::chrono::milliseconds(600));
-}
-
-TEST_F(BrokerParts, a_stream_without_an_end_outlives_the_time_of_its_head) {
+TEST_F(BrokerParts, the_time_is_that_until_the_head) {
   std::promise<void> go_on;
   PartsServer server([&](const std::string&, PartsAnswer& answer) {
     answer.send(http::chunked_head);

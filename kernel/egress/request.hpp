@@ -46,10 +46,9 @@ struct Request {
   std::string path = "/";  ///< begins with '/', may have a query; appended to the base URL's path
   std::vector<Header> headers;
   std::string body;
-  std::uint64_t timeout_ms = 0;        ///< from send to the last byte, time in line included; 0 = the limit
-  bool in_parts = false;               ///< a plugin wants the answer in parts
-  std::uint64_t whole_timeout_ms = 0;  ///< of an answer in parts: from send to the last byte; 0 = no end
-  std::string idempotency_key;         ///< sent as Idempotency-Key where not empty
+  std::uint64_t timeout_ms = 0;  ///< from send to the last byte, time in line included; 0 = the limit
+  bool in_parts = false;         ///< a plugin wants the answer by HttpSender::send_in_parts
+  std::string idempotency_key;   ///< sent as Idempotency-Key where not empty
   /// Whether the request may be sent: by method, host and path. Asked on the broker's thread, right before
   /// it is sent; must be quick. Empty: it may.
   std::function<base::Status(std::string_view method, std::string_view host, std::string_view path)> permits = {};

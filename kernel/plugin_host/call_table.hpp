@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,10 +18,22 @@
 
 namespace trv::plugin_host {
 
+/// An answer in parts to a request of a plugin. The lock of the table guards all but what never changes.
+struct ArrivingAnswer {
+  std::uint64_t request_id = 0;   ///< the plugin's, and that of the stream
+  std::string waiting = {};       ///< came, and is not given to the plugin yet
+  std::uint64_t given = 0;        ///< to the plugin, which has not taken it
+  std::uint64_t taken_early = 0;  ///< before the sender's number was known
+  bool has_head = false;          ///< the sender's thread writes it before anything else is queued
+  bool is_queued = false;         ///< what waits will be given
+  bool is_dropped = false;        ///< nothing of it is wanted any more
+};
+
 /// An HTTP request of a call that has not been answered.
 struct OpenRequest {
-  std::uint64_t request_id = 0;  ///< the plugin's
-  egress::RequestId sent = 0;    ///< the sender's
+  std::uint64_t request_id = 0;                ///< the plugin's
+  egress::RequestId sent = 0;                  ///< the sender's
+  std::shared_ptr<ArrivingAnswer> parts = {};  ///< nullptr: the answer is whole
 };
 
 /// A timer of a call whose time has not come.

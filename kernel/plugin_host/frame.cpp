@@ -228,7 +228,7 @@ BytesView FrameWriter::http_request(CallId call, std::uint64_t request_id,
   const Headers made = headers(request->headers);
   return finish(frames::CreateHttpRequest(b, call, request_id, b.CreateString(request->connection),
                                           b.CreateString(request->method), b.CreateString(request->path), made,
-                                          bytes_of(b, request->body), request->timeout_ms));
+                                          bytes_of(b, request->body), request->timeout_ms, 0, request->in_parts));
 }
 
 BytesView FrameWriter::served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
@@ -406,6 +406,7 @@ base::Result<egress::Request> read_http_request(const frames::HttpRequest& frame
   request.path = view(frame.path());
   request.body = view(frame.body());
   request.timeout_ms = frame.timeout_ms();
+  request.in_parts = frame.in_parts();
   if (!read_headers(frame.headers(), egress::request_headers_max, request.headers)) {
     return base::fail(ErrorCode::too_large, "the request's headers are over the limit");
   }

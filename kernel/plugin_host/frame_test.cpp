@@ -34,6 +34,7 @@ std::vector<base::Bytes> one_of_each() {
   request.path = "/issues";
   request.headers = {{"accept", "text/plain"}, {"x", ""}};
   request.body = "body";
+  request.in_parts = true;
   std::vector<base::Bytes> all;
   const auto add = [&](base::BytesView frame) { all.emplace_back(frame.begin(), frame.end()); };
   add(writer.ready("all walls", true));

@@ -170,6 +170,7 @@ base::Result<egress::Request> read_request(const Body& body) {
   TRV_TRY_ASSIGN(request.method, body.text("method", "GET"));
   TRV_TRY_ASSIGN(request.path, body.text("path"));
   TRV_TRY_ASSIGN(request.timeout_ms, body.number("timeout_ms", 0));
+  TRV_TRY_ASSIGN(request.in_parts, body.flag("in_parts"));
   TRV_TRY_ASSIGN(request.body, read_bytes(body, of_bodies));
   TRV_TRY_ASSIGN(request.headers, read_headers(body));
   return request;

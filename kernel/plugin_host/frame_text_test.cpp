@@ -95,8 +95,9 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   EXPECT_EQ(failed.error.status, 429U);
   const auto http = std::get<HttpLine>(*read_line(
       R"({"http_request":{"call":7,"request":1,"connection":"c","method":"POST","path":"/x","headers":[["a","b"]],)"
-      R"("body_base64":"/wA="}})"));
+      R"("body_base64":"/wA=","in_parts":true}})"));
   ASSERT_TRUE(http.request);
+  EXPECT_TRUE(http.request->in_parts);
   EXPECT_EQ(http.request->method, "POST");
   EXPECT_EQ(http.request->headers.at(0).value, "b");
   EXPECT_EQ(http.request->body, std::string("\xff\x00", 2));

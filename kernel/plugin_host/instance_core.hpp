@@ -92,9 +92,21 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   [[nodiscard]] base::Status permits(const base::TenantId& tenant, const package::Permission& wanted) const;
 
   // trv.http/1
-  [[nodiscard]] base::Result<egress::Request> admit(CallId id, std::uint64_t request_id, egress::Request request);
+  [[nodiscard]] base::Result<egress::Request> admit(CallId id, std::uint64_t request_id, egress::Request request,
+                                                    std::shared_ptr<ArrivingAnswer> parts);
   void http_arrived(CallId id, std::uint64_t request_id, base::Result<egress::Response> result);
   void deliver_http(std::uint64_t request_id, const base::Result<egress::Response>& result);
+
+  // trv.stream/1: answers in parts
+  class Arrival;
+  [[nodiscard]] egress::RequestId send_in_parts(CallId id, egress::Request request,
+                                                const std::shared_ptr<ArrivingAnswer>& answer);
+  [[nodiscard]] OpenRequest* find_stream(CallId id, std::uint64_t stream_id);
+  [[nodiscard]] bool is_wanted(const ArrivingAnswer& answer) const;
+  void head_arrived(const std::shared_ptr<ArrivingAnswer>& answer, egress::Response head);
+  void part_arrived(const std::shared_ptr<ArrivingAnswer>& answer, std::string_view bytes);
+  void deliver_parts(ArrivingAnswer& answer);
+  void answer_ended(CallId id, const std::shared_ptr<ArrivingAnswer>& answer, base::Status status);
 
   // trv.timer/1
   [[nodiscard]] base::Duration fire_timers(base::Duration now);

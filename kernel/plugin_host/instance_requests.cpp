@@ -75,7 +75,8 @@ base::Status InstanceCore::permits(const base::TenantId& tenant, const package::
 }
 
 // The lock is not held. Takes a slot of the call, and counts the key as used.
-base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t request_id, egress::Request request) {
+base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t request_id, egress::Request request,
+                                                  std::shared_ptr<ArrivingAnswer> parts) {
   TRV_TRY(base::check_label("connection", request.connection));
   const std::lock_guard lock(mutex_);
   OpenCall* call = calls_.find(id);
@@ -89,7 +90,7 @@ base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t reque
   request.plugin = plugin_;
   request.tenant = call->request.tenant;
   // Taken before the request is sent: its answer may come first, and frees it.
-  call->http.push_back({request_id, egress::RequestId{}});
+  call->http.push_back({request_id, egress::RequestId{}, std::move(parts)});
   if (call->deadline != base::Duration::max()) {
     const base::Duration left = call->deadline - services_.clock.monotonic();
     const auto left_ms = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(left).count());
@@ -108,7 +109,10 @@ base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t reque
 
 void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<egress::Request> request) noexcept {
   base::Result<egress::Request> admitted = std::move(request);
-  if (admitted) admitted = admit(id, request_id, *std::move(admitted));
+  std::shared_ptr<ArrivingAnswer> parts;
+  if (admitted && admitted->in_parts)
+    parts = std::make_shared<ArrivingAnswer>(ArrivingAnswer{.request_id = request_id});
+  if (admitted) admitted = admit(id, request_id, *std::move(admitted), parts);
   ++http_requests_;
   {
     const std::lock_guard lock(mutex_);
@@ -121,28 +125,35 @@ void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<e
                           std::string_view method, std::string_view host, std::string_view path) {
     return alive->permits(tenant, package::permission_of_request(method, host, path));
   };
-  const egress::RequestId sent = services_.http.send(
-      *std::move(admitted), [alive = shared_from_this(), id, request_id](base::Result<egress::Response> result) {
-        alive->http_arrived(id, request_id, std::move(result));
-      });
-  bool is_open = false;
+  const egress::RequestId sent =
+      parts != nullptr ? send_in_parts(id, *std::move(admitted), parts)
+                       : services_.http.send(*std::move(admitted), [alive = shared_from_this(), id,
+                                                                    request_id](base::Result<egress::Response> result) {
+                           alive->http_arrived(id, request_id, std::move(result));
+                         });
+  bool is_wanted = false;
+  std::uint64_t taken = 0;
   {
     const std::lock_guard lock(mutex_);
     if (OpenCall* call = calls_.find(id)) {
-      is_open = true;
+      is_wanted = parts == nullptr || !parts->is_dropped;
+      if (parts != nullptr) taken = std::exchange(parts->taken_early, 0);
       for (OpenRequest& open : call->http) {
-        if (open.request_id == request_id) open.sent = sent;
+        if (open.request_id == request_id && open.parts == parts) open.sent = sent;
       }
     }
   }
-  if (!is_open) services_.http.cancel(sent);
+  if (!is_wanted) services_.http.cancel(sent);
+  if (taken > 0) services_.http.take(sent, taken);
 }
 
 void InstanceCore::http_arrived(CallId id, std::uint64_t request_id, base::Result<egress::Response> result) {
   {
     const std::lock_guard lock(mutex_);
     if (OpenCall* call = calls_.find(id)) {
-      std::erase_if(call->http, [request_id](const OpenRequest& open) { return open.request_id == request_id; });
+      std::erase_if(call->http, [request_id](const OpenRequest& open) {
+        return open.request_id == request_id && open.parts == nullptr;
+      });
     }
   }
   enqueue([this, request_id, answer = std::move(result)] { deliver_http(request_id, answer); });

@@ -64,9 +64,6 @@ void InstanceCore::end_stream(CallId id, std::uint64_t stream_id) noexcept {
   static_cast<void>(conclude(id, std::string()));
 }
 
-void InstanceCore::take(CallId, std::uint64_t, std::uint64_t) noexcept {}
-void InstanceCore::drop(CallId, std::uint64_t) noexcept {}
-
 // ---- limits
 
 base::Status InstanceCore::begin_answer(CallId id, std::uint64_t stream_id, WebResponse& head,

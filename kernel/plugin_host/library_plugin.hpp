@@ -76,6 +76,8 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_kv kv_service;
   static const trv_host_secret secret_service;
   static const trv_host_event event_service;
+  void send_in_parts(CallId call, std::uint64_t request_id, const trv_http_request* request);
+
   static const trv_host_serve serve_service;
   static const trv_host_stream stream_service;
 

@@ -1,11 +1,13 @@
 // trv.stream/1 of a library.
 
+#include "kernel/egress/http_sender.hpp"
 #include "kernel/plugin_host/library_plugin.hpp"
 #include "kernel/plugin_host/library_values.hpp"
 #include "kernel/plugin_host/payload.hpp"
 
 namespace trv::plugin_host {
 
+static_assert(egress::stream_room_bytes == TRV_STREAM_ROOM_BYTES && egress::stream_part_bytes == TRV_STREAM_PART_BYTES);
 static_assert(stream_room_bytes == TRV_STREAM_ROOM_BYTES && stream_part_bytes_max == TRV_STREAM_PART_BYTES);
 
 void LibraryPlugin::part_arrived(std::uint64_t stream_id, std::string_view part) {
@@ -23,6 +25,15 @@ void LibraryPlugin::room(std::uint64_t stream_id, std::uint64_t byte_count) {
   if (plugin_stream_ != nullptr) plugin_stream_->on_room(plugin_, stream_id, byte_count);
 }
 
+void LibraryPlugin::send_in_parts(CallId call, std::uint64_t request_id, const trv_http_request* request) {
+  base::Result<egress::Request> read = read_request(request);
+  if (read) read->in_parts = true;
+  if (plugin_stream_ == nullptr) {
+    read = base::fail(base::ErrorCode::invalid, "the plugin takes no parts: its get_extension has no trv.stream/1");
+  }
+  side_.send_http(call, request_id, std::move(read));
+}
+
 const trv_host_stream LibraryPlugin::stream_service = {
     .struct_size = sizeof(trv_host_stream),
     .respond =
@@ -33,11 +44,8 @@ const trv_host_stream LibraryPlugin::stream_service = {
                 trv_bytes part) { self(host).side_.write(id, stream_id, view(part)); },
     .end = [](const trv_host* host, std::uint64_t id,
               std::uint64_t stream_id) { self(host).side_.end_stream(id, stream_id); },
-    .send =
-        [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, const trv_http_request*) {
-          self(host).side_.send_http(id, request_id,
-                                     base::fail(base::ErrorCode::denied, "this host offers no answers in parts yet"));
-        },
+    .send = [](const trv_host* host, std::uint64_t id, std::uint64_t request_id,
+               const trv_http_request* request) { self(host).send_in_parts(id, request_id, request); },
     .take = [](const trv_host* host, std::uint64_t id, std::uint64_t stream_id,
                std::uint64_t byte_count) { self(host).side_.take(id, stream_id, byte_count); },
     .drop = [](const trv_host* host, std::uint64_t id,

@@ -5,8 +5,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -27,6 +29,7 @@ namespace {
 
 using base::ErrorCode;
 
+constexpr std::size_t dropped_kept_max = 1'024;
 constexpr int lower_priority = 5;  // than travd, which has to react while plugins compute
 
 /// The kernel as the plugin sees it. [any]
@@ -73,7 +76,14 @@ class FramedHost final : public HostSide {
   }
   void drop(CallId call, std::uint64_t stream_id) noexcept override {
     const std::lock_guard lock(mutex_);
+    if (dropped_.size() == dropped_kept_max) dropped_.pop_front();
+    dropped_.push_back(stream_id);
     send(writer_.drop(call, stream_id));
+  }
+  /// What travd sent before it knew of the drop is on its way still, and not for the plugin.
+  [[nodiscard]] bool has_dropped(std::uint64_t stream_id) {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::find(dropped_, stream_id) != dropped_.end();
   }
   void log(LogLevel level, CallId call, std::string_view message) noexcept override {
     const std::lock_guard lock(mutex_);
@@ -81,6 +91,7 @@ class FramedHost final : public HostSide {
   }
   void send_http(CallId call, std::uint64_t request_id, base::Result<egress::Request> request) noexcept override {
     const std::lock_guard lock(mutex_);
+    std::erase(dropped_, request_id);
     send(writer_.http_request(call, request_id, request));
   }
   void set_timer(CallId call, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override {
@@ -138,6 +149,7 @@ class FramedHost final : public HostSide {
   const int socket_;
   std::mutex mutex_;
   FrameWriter writer_;
+  std::deque<std::uint64_t> dropped_;  ///< the last ones
 };
 
 class SandboxedPlugin {
@@ -181,10 +193,12 @@ class SandboxedPlugin {
       case frames::Body::Cancel: return plugin_->cancel(frame.body_as_Cancel()->call());
       case frames::Body::HttpResponse: {
         const frames::HttpResponse& response = *frame.body_as_HttpResponse();
+        if (host_.has_dropped(response.request())) return;
         return plugin_->http_arrived(response.request(), read_http_response(response));
       }
       case frames::Body::HttpError: {
         const frames::HttpError& error = *frame.body_as_HttpError();
+        if (host_.has_dropped(error.request())) return;
         return plugin_->http_arrived(error.request(), base::fail(read_http_error(error)));
       }
       case frames::Body::Save: return plugin_->save();
@@ -201,10 +215,14 @@ class SandboxedPlugin {
         const frames::Emitted& answer = *frame.body_as_Emitted();
         return plugin_->served(Service::event, answer.request(), EmittedEvent{std::string(view(answer.id()))});
       }
-      case frames::Body::Part:
-        return plugin_->part_arrived(frame.body_as_Part()->stream(), view(frame.body_as_Part()->bytes()));
+      case frames::Body::Part: {
+        const frames::Part& part = *frame.body_as_Part();
+        if (host_.has_dropped(part.stream())) return;
+        return plugin_->part_arrived(part.stream(), view(part.bytes()));
+      }
       case frames::Body::StreamEnded: {
         const frames::StreamEnded& ended = *frame.body_as_StreamEnded();
+        if (host_.has_dropped(ended.stream())) return;
         return plugin_->stream_ended(ended.stream(), read_stream_ended(ended));
       }
       case frames::Body::Room: return plugin_->room(frame.body_as_Room()->stream(), frame.body_as_Room()->bytes());

@@ -228,12 +228,58 @@ egress::RequestId CassetteRecorder::send(egress::Request request, egress::Comple
   return network_.send(std::move(request), [this, exchange = std::move(exchange), completion = std::move(completion)](
                                                Result<egress::Response> answer) mutable {
     exchange.answer = answer;
-    {
-      const std::lock_guard lock(mutex_);
-      cassette_.exchanges.push_back(std::move(exchange));
-    }
+    keep(std::move(exchange));
     completion(std::move(answer));
   });
+}
+
+void CassetteRecorder::keep(Exchange exchange) {
+  const std::lock_guard lock(mutex_);
+  cassette_.exchanges.push_back(std::move(exchange));
+}
+
+/// Passes an answer in parts on, and puts it together.
+class CassetteRecorder::Parts final : public egress::PartReceiver {
+ public:
+  Parts(CassetteRecorder& recorder, Exchange exchange, std::shared_ptr<egress::PartReceiver> receiver)
+      : recorder_(recorder), exchange_(std::move(exchange)), receiver_(std::move(receiver)) {}
+
+  void head(egress::Response head) override {
+    has_head_ = true;
+    exchange_.answer = head;
+    receiver_->head(std::move(head));
+  }
+  void part(std::string_view bytes) override {
+    std::string& body = exchange_.answer->body;
+    is_too_large_ = is_too_large_ || body.size() + bytes.size() > cassette_bytes_max;
+    if (!is_too_large_) body.append(bytes);
+    receiver_->part(bytes);
+  }
+  void end(base::Status status) override {
+    const bool is_kept = status || (has_head_ && status.error().code() == ErrorCode::cancelled);
+    if (!is_kept) exchange_.answer = base::fail(status.error());
+    if (is_kept && is_too_large_) {
+      exchange_.answer =
+          base::fail(ErrorCode::too_large,
+                     fmt::format("the answer was over {} bytes, the most that a cassette holds", cassette_bytes_max));
+    }
+    recorder_.keep(std::move(exchange_));
+    receiver_->end(std::move(status));
+  }
+
+ private:
+  CassetteRecorder& recorder_;
+  Exchange exchange_;
+  std::shared_ptr<egress::PartReceiver> receiver_;
+  bool has_head_ = false;
+  bool is_too_large_ = false;
+};
+
+egress::RequestId CassetteRecorder::send_in_parts(egress::Request request,
+                                                  std::shared_ptr<egress::PartReceiver> receiver) {
+  TRV_EXPECTS(receiver != nullptr);
+  auto parts = std::make_shared<Parts>(*this, exchange_of(request, egress::Response{}), std::move(receiver));
+  return network_.send_in_parts(std::move(request), std::move(parts));
 }
 
 Cassette CassetteRecorder::recorded() const {

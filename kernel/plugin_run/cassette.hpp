@@ -1,6 +1,7 @@
 #pragma once
 // HTTP that was sent once, in a file, and answered from there again. docs/formats/cassette.md.
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -43,12 +44,18 @@ class CassetteRecorder final : public egress::HttpSender {
   explicit CassetteRecorder(egress::HttpSender& network) : network_(network) {}
 
   egress::RequestId send(egress::Request request, egress::Completion completion) override;
+  /// Is kept as one body; of one that was cancelled, what came of it.
+  egress::RequestId send_in_parts(egress::Request request, std::shared_ptr<egress::PartReceiver> receiver) override;
+  void take(egress::RequestId id, std::uint64_t byte_count) override { network_.take(id, byte_count); }
   void cancel(egress::RequestId id) override { network_.cancel(id); }
 
   /// Any thread. What was answered until now.
   [[nodiscard]] Cassette recorded() const;
 
  private:
+  class Parts;
+  void keep(Exchange exchange);
+
   egress::HttpSender& network_;
   mutable std::mutex mutex_;
   Cassette cassette_;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <semaphore>
 
 namespace trv::plugin_run {
 namespace {
@@ -20,9 +21,27 @@ class FakeNetwork final : public egress::HttpSender {
     std::jthread([&] { completion(answer_); }).join();
     return 1;
   }
-  void cancel(egress::RequestId) override {}
+  /// In two parts, the second once something was taken.
+  egress::RequestId send_in_parts(egress::Request, std::shared_ptr<egress::PartReceiver> receiver) override {
+    receiver_ = std::move(receiver);
+    if (!answer_) {
+      receiver_->end(base::fail(answer_.error()));
+      return 1;
+    }
+    receiver_->head({.status = answer_->status, .headers = answer_->headers, .body = {}});
+    receiver_->part(answer_->body.substr(0, 1));
+    return 1;
+  }
+  void take(egress::RequestId, std::uint64_t) override {
+    receiver_->part(answer_->body.substr(1));
+    receiver_->end({});
+  }
+  void cancel(egress::RequestId) override {
+    if (receiver_ != nullptr) receiver_->end(base::fail(ErrorCode::cancelled, "cancelled"));
+  }
 
  private:
+  std::shared_ptr<egress::PartReceiver> receiver_;
   const base::Result<egress::Response> answer_;
 };
 
@@ -65,6 +84,70 @@ TEST(Cassette, what_was_recorded_is_answered_again_without_secrets) {
   EXPECT_EQ(answer->body, "made \xff");
   EXPECT_EQ(answer->headers.back(), (egress::Header{"etag", "7"}));
   EXPECT_TRUE(player.missing().empty());
+}
+
+/// What came of an answer in parts, taking all of it or nothing.
+class Came final : public egress::PartReceiver {
+ public:
+  void head(egress::Response head) override { status = head.status; }
+  void part(std::string_view bytes) override {
+    body += bytes;
+    came.release();
+  }
+  void end(base::Status how) override { ended.set_value(std::move(how)); }
+
+  std::uint32_t status = 0;
+  std::string body;
+  std::counting_semaphore<> came{0};
+  std::promise<base::Status> ended;
+};
+
+TEST(Cassette, an_answer_in_parts_is_kept_as_one_body_and_comes_in_parts_again) {
+  const std::string body = std::string(300'000, 'a') + "end";
+  FakeNetwork network(response(body));
+  CassetteRecorder recorder(network);
+  auto came = std::make_shared<Came>();
+  recorder.take(recorder.send_in_parts(request("/one"), came), 1);
+  EXPECT_TRUE(came->ended.get_future().get());
+  EXPECT_EQ(came->body, body);
+  const Cassette recorded = recorder.recorded();
+  ASSERT_EQ(recorded.exchanges.size(), 1U);
+  EXPECT_EQ(recorded.exchanges[0].answer->body, body);
+
+  CassettePlayer player(recorded);
+  came = std::make_shared<Came>();
+  const auto id = player.send_in_parts(request("/one"), came);
+  for (int part = 0; part < 4; ++part) came->came.acquire();
+  EXPECT_EQ(came->status, 201U);
+  EXPECT_EQ(came->body.size(), egress::stream_room_bytes);
+  player.take(id, egress::stream_room_bytes);
+  EXPECT_TRUE(came->ended.get_future().get());
+  EXPECT_EQ(came->body, body);
+}
+
+TEST(Cassette, of_an_answer_that_was_dropped_what_came_is_kept_and_of_none_the_error) {
+  FakeNetwork network(response("made"));
+  CassetteRecorder recorder(network);
+  auto came = std::make_shared<Came>();
+  recorder.cancel(recorder.send_in_parts(request("/one"), came));
+  EXPECT_FALSE(came->ended.get_future().get());
+  EXPECT_EQ(recorder.recorded().exchanges.at(0).answer->body, "m");
+
+  FakeNetwork broken(base::fail(ErrorCode::timeout, "late"));
+  CassetteRecorder second(broken);
+  came = std::make_shared<Came>();
+  second.send_in_parts(request("/one"), came);
+  EXPECT_EQ(second.recorded().exchanges.at(0).answer.error().code(), ErrorCode::timeout);
+
+  // A plugin that drops what it is answered from a cassette gets an end, too.
+  Cassette cassette;
+  cassette.exchanges.push_back({request("/one"), response(std::string(300'000, 'a'))});
+  CassettePlayer player(std::move(cassette));
+  came = std::make_shared<Came>();
+  const auto id = player.send_in_parts(request("/one"), came);
+  came->came.acquire();
+  player.cancel(id);
+  EXPECT_EQ(came->ended.get_future().get().error().code(), ErrorCode::cancelled);
 }
 
 TEST(Cassette, a_request_without_a_recording_is_named) {

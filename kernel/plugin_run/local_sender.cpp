@@ -18,27 +18,85 @@ LocalSender::~LocalSender() {
 
 egress::RequestId LocalSender::send(egress::Request request, egress::Completion completion) {
   TRV_EXPECTS(completion);
+  return add(request, std::move(completion), nullptr);
+}
+
+egress::RequestId LocalSender::send_in_parts(egress::Request request, std::shared_ptr<egress::PartReceiver> receiver) {
+  TRV_EXPECTS(receiver != nullptr);
+  egress::Completion completion = [receiver](base::Result<egress::Response> answer) {
+    receiver->end(answer ? base::Status() : base::fail(std::move(answer).error()));
+  };
+  return add(request, std::move(completion), std::move(receiver));
+}
+
+egress::RequestId LocalSender::add(const egress::Request& request, egress::Completion completion,
+                                   std::shared_ptr<egress::PartReceiver> receiver) {
   const std::lock_guard lock(mutex_);
-  auto answer = answer_to(request);
-  waiting_.push_back({++last_id_, std::move(completion), std::move(answer)});
+  Waiting& added = waiting_.emplace_back();
+  added.id = ++last_id_;
+  added.completion = std::move(completion);
+  if (receiver != nullptr) added.parts.emplace(receiver);
+  added.receiver = std::move(receiver);
+  added.answer = answer_to(request);
   changed_.notify_one();
-  return last_id_;
+  return added.id;
+}
+
+LocalSender::Waiting* LocalSender::find(egress::RequestId id) {
+  const auto found = std::ranges::find(waiting_, id, &Waiting::id);
+  return found == waiting_.end() ? nullptr : &*found;
+}
+
+void LocalSender::take(egress::RequestId id, std::uint64_t byte_count) {
+  const std::lock_guard lock(mutex_);
+  Waiting* waiting = find(id);
+  if (waiting == nullptr) return;
+  waiting->taken += std::min(byte_count, egress::stream_room_bytes);
+  waiting->can_go_on = true;
+  changed_.notify_one();
 }
 
 void LocalSender::cancel(egress::RequestId id) {
   const std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find(waiting_, id, &Waiting::id);
-  if (found != waiting_.end()) found->answer = base::fail(ErrorCode::cancelled, "the request was cancelled");
+  Waiting* waiting = find(id);
+  if (waiting == nullptr) return;
+  waiting->is_cancelled = true;
+  waiting->can_go_on = true;
+  changed_.notify_one();
+}
+
+// False: what is left of the answer waits for leave.
+bool LocalSender::go_on(Waiting& waiting, std::uint64_t taken, bool is_cancelled) {
+  if (is_cancelled) waiting.answer = base::fail(ErrorCode::cancelled, "the request was cancelled");
+  if (!waiting.parts || !waiting.answer) {
+    waiting.completion(std::move(waiting.answer));
+    return true;
+  }
+  egress::Response& answer = *waiting.answer;
+  if (!waiting.parts->has_head()) {
+    waiting.parts->head({.status = answer.status, .headers = answer.headers, .body = {}});
+  }
+  static_cast<void>(waiting.parts->take(taken));
+  if (waiting.parts->accept(answer.body) == egress::ArrivingParts::Taken::waits_for_leave) return false;
+  waiting.completion(egress::Response{});
+  return true;
 }
 
 void LocalSender::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return !waiting_.empty(); })) {
-    Waiting next = std::move(waiting_.front());
-    waiting_.pop_front();
+  auto next = waiting_.end();
+  const auto is_there = [&] {
+    next = std::ranges::find(waiting_, true, &Waiting::can_go_on);
+    return next != waiting_.end();
+  };
+  while (changed_.wait(lock, stop, is_there)) {
+    next->can_go_on = false;
+    const std::uint64_t taken = std::exchange(next->taken, 0);
+    const bool is_cancelled = next->is_cancelled;
     lock.unlock();
-    next.completion(std::move(next.answer));
+    const bool has_ended = go_on(*next, taken, is_cancelled);
     lock.lock();
+    if (has_ended) waiting_.erase(next);
   }
 }
 

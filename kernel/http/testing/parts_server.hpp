@@ -1,5 +1,5 @@
 #pragma once
-// An HTTP/1.1 server whose answers come in parts, for tests of whoever reads them as they come.
+// An HTTP/1.1 server whose answers come in parts, for tests of what reads them as they come.
 
 #include <poll.h>
 #include <sys/socket.h>
