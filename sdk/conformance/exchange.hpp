@@ -58,6 +58,7 @@ struct SentRequest {
   HeaderList headers = {};
   std::string idempotency_key = {};  ///< what the host adds; empty for GET, HEAD and OPTIONS
   std::uint64_t timeout_ms = 0;
+  bool in_parts = false;  ///< its answer is to come in parts
   bool open = true;
 
   [[nodiscard]] std::optional<std::string> header(std::string_view name) const { return find_header(headers, name); }

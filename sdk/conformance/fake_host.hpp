@@ -27,18 +27,18 @@
 #include "sdk/abi/ext/serve.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
-#include "sdk/conformance/fake_services.hpp"
+#include "sdk/conformance/fake_arrivals.hpp"
 #include "sdk/conformance/host_shape.hpp"
 #include "sdk/conformance/lent_bytes.hpp"
 #include "sdk/conformance/web_exchange.hpp"
 
 namespace trv::conformance {
 
-class FakeHost final : public FakeServices {
+class FakeHost final : public FakeArrivals {
  public:
   /// Makes an instance of the plugin `id`, or of the first that the library describes.
   explicit FakeHost(const trv_entry& entry, std::string_view id = {}, HostShape shape = {})
-      : FakeServices(shape), entry_(entry) {
+      : FakeArrivals(shape), entry_(entry) {
     using enum HostShape::Struct;
     extended_call_.known = {
         .struct_size = shape.size_of<trv_host_call>(host_call),
@@ -51,7 +51,7 @@ class FakeHost final : public FakeServices {
     extended_http_.known = {
         .struct_size = shape.size_of<trv_host_http>(host_http),
         .send = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
-                   const trv_http_request* request) { of(h).on_send(call_id, request_id, request); }};
+                   const trv_http_request* request) { of(h).on_send(call_id, request_id, request, false); }};
     serve_service_ = {.struct_size = sizeof(trv_host_serve),
                       .respond = [](const trv_host* h, std::uint64_t call_id, const trv_serve_response* response) {
                         of(h).on_respond(call_id, response);
@@ -85,6 +85,7 @@ class FakeHost final : public FakeServices {
     http_ = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
     if (http_ != nullptr && http_->struct_size < TRV_PLUGIN_HTTP_SIZE_V1) note("trv_plugin_http is too short");
     find_services();
+    find_streams();
     plugin_serve_ = static_cast<const trv_plugin_serve*>(plugin_->get_extension(plugin_, TRV_EXT_SERVE));
     retire(std::move(lent));
   }
@@ -177,15 +178,11 @@ class FakeHost final : public FakeServices {
     fail(request_id, std::get<CallError>(step));
   }
 
-  /// The request's answer arrives. Ignored where the request is not open.
-  void respond(std::uint64_t request_id, const HttpAnswer& answer) {
-    if (!close_request(request_id)) return;
-    on_main([&](LentBytes& lent) {
-      http_->on_response(plugin_, request_id,
-                         lend(lent, answer, shape_.size_of<trv_http_response>(HostShape::Struct::response)));
-      return 0;
-    });
-  }
+  /// The request's answer arrives, in parts where it was sent so. Ignored where the request is not open.
+  void respond(std::uint64_t request_id, const HttpAnswer& answer) { respond(request_id, answer, answer.body); }
+
+  /// The head of an answer in parts arrives; part() and end_parts() follow. Ignored where the request is not open.
+  void respond_in_parts(std::uint64_t request_id, const HttpAnswer& head) { respond(request_id, head, std::nullopt); }
 
   /// The request ends without an answer. Ignored where the request is not open.
   void fail(std::uint64_t request_id, const CallError& error) {
@@ -203,6 +200,7 @@ class FakeHost final : public FakeServices {
   /// function too.
   void settle() override {
     answer_services();
+    answer_arrivals();
     while (const std::optional<std::uint64_t> orphan = first_orphan()) {
       if (!close_request(*orphan)) continue;
       run([&](LentBytes& lent) {
@@ -255,7 +253,20 @@ class FakeHost final : public FakeServices {
     if (id == TRV_EXT_LOG && shape_.offers_log) return &extended_log_.known;
     if (id == TRV_EXT_HTTP && shape_.offers_http) return &extended_http_.known;
     if (id == TRV_EXT_SERVE) return &serve_service_;
+    if (const void* stream = stream_service(id)) return stream;
     return service(id);
+  }
+
+  void respond(std::uint64_t request_id, HttpAnswer answer, const std::optional<std::string>& body) {
+    const std::optional<SentRequest> request = open_request(request_id);
+    if (!close_request(request_id)) return;
+    if (request->in_parts) answer.body.clear();
+    if (request->in_parts) begin_parts(request->call_id, request_id, body);
+    on_main([&](LentBytes& lent) {
+      http_->on_response(plugin_, request_id,
+                         lend(lent, answer, shape_.size_of<trv_http_response>(HostShape::Struct::response)));
+      return 0;
+    });
   }
 
   CallError copy(const trv_error* error) {
@@ -306,7 +317,9 @@ class FakeHost final : public FakeServices {
     log_.push_back({level, call_id, text_of(message)});
   }
 
-  void on_send(std::uint64_t call_id, std::uint64_t request_id, const trv_http_request* raw) {
+  void on_dropped(std::uint64_t request_id) override { static_cast<void>(close_request(request_id)); }
+
+  void on_send(std::uint64_t call_id, std::uint64_t request_id, const trv_http_request* raw, bool in_parts) override {
     const std::lock_guard lock(mutex_);
     const std::string name = "request " + std::to_string(request_id);
     if (stage_ == Stage::destroyed) faults_.push_back(name + " was sent after destroy");
@@ -315,6 +328,9 @@ class FakeHost final : public FakeServices {
       return;
     }
     SentRequest request = read_request(call_id, request_id, *raw);
+    request.in_parts = in_parts;
+    if (in_parts && plugin_stream_ == nullptr)
+      faults_.push_back(name + " is in parts, of a plugin without trv.stream/1");
     check(request, name);
     const auto call = calls_.find(call_id);
     if (call == calls_.end() || call->second.outcome) {
@@ -331,6 +347,13 @@ class FakeHost final : public FakeServices {
     for (const std::string& fault : faults_of(request)) faults_.push_back(name + fault);
     for (const SentRequest& other : requests_)
       if (other.open && other.request_id == request.request_id) faults_.push_back(name + ": the id is in use");
+  }
+
+  std::optional<SentRequest> open_request(std::uint64_t request_id) const {
+    const std::lock_guard lock(mutex_);
+    for (const SentRequest& request : requests_)
+      if (request.open && request.request_id == request_id) return request;
+    return std::nullopt;
   }
 
   bool close_request(std::uint64_t request_id) {

@@ -18,6 +18,7 @@ struct HostShape {
   bool offers_kv = true;
   bool offers_secret = true;
   bool offers_event = true;
+  bool offers_stream = true;
   bool is_of_later_minor = false;
   Struct too_small = Struct::none;
 

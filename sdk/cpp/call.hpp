@@ -50,6 +50,11 @@ class CallServices {
  public:
   /// Sends at once; returns the id of the request.
   virtual std::uint64_t send(std::uint64_t call_id, const Request& request) = 0;
+  /// The same, with the answer in parts: what arrives is its head, and the id is that of the stream.
+  virtual std::uint64_t send_in_parts(std::uint64_t call_id, const Request& request) = 0;
+  /// Begins to wait for the next part.
+  virtual std::uint64_t next_part(std::uint64_t call_id, std::uint64_t stream_id) = 0;
+  virtual void drop(std::uint64_t call_id, std::uint64_t stream_id) noexcept = 0;
   /// Begins to wait at once; the answer, once the time has come, is an empty one.
   virtual std::uint64_t wait(std::uint64_t call_id, std::uint64_t after_ms) = 0;
   virtual std::uint64_t ask(std::uint64_t call_id, const StoreRequest& request) = 0;
@@ -175,6 +180,8 @@ class Kv {
   std::uint64_t call_id_;
 };
 
+class Incoming;
+
 /// Lives until the operation's coroutine has ended; the texts too. Only from that coroutine, but for cancelled().
 class Call {
  public:
@@ -214,6 +221,10 @@ class Call {
 
   /// Sends a request now. See Exchange for the answer.
   Exchange http(const Request& request) { return {services_, services_.send(facts_.id, request)}; }
+
+  /// The same, with an answer of up to 1 GiB that comes in parts (trv.stream/1): see incoming.hpp, which plugin.hpp
+  /// includes. timeout_ms of the request is the time until the head.
+  Incoming http_in_parts(const Request& request);
 
   /// Lets time pass without holding a thread; the time begins now:
   ///

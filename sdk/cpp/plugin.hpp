@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "sdk/cpp/http_failure.hpp"
+#include "sdk/cpp/incoming.hpp"
 #include "sdk/cpp/session.hpp"
 
 namespace trv::sdk {

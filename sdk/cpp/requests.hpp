@@ -22,10 +22,12 @@
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/metrics.h"
 #include "sdk/abi/ext/secret.h"
+#include "sdk/abi/ext/stream.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/cpp/abi_values.hpp"
 #include "sdk/cpp/call.hpp"
+#include "sdk/cpp/incoming.hpp"
 #include "sdk/cpp/task.hpp"
 #include "sdk/cpp/values.hpp"
 
@@ -37,27 +39,35 @@ class Requests : public CallServices {
   Requests& operator=(const Requests&) = delete;
 
   std::uint64_t send(std::uint64_t call_id, const Request& request) final {
-    std::vector<trv_header> headers;
-    for (const Header& header : request.headers()) headers.push_back({borrow(header.name), borrow(header.value)});
+    return send(call_id, request, http_ == nullptr ? nullptr : http_->send);
+  }
+
+  std::uint64_t send_in_parts(std::uint64_t call_id, const Request& request) final {
+    arriving_.emplace(last_request_id_ + 1, ArrivingParts(stream_ == nullptr));
+    return stream_ == nullptr ? send(call_id, request) : send(call_id, request, stream_->send);
+  }
+
+  std::uint64_t next_part(std::uint64_t call_id, std::uint64_t stream_id) final {
     const std::uint64_t request_id = ++last_request_id_;
     Waiting& waiting = requests_[request_id];
     waiting.call_id = call_id;
-    if (http_ == nullptr) {
-      waiting.result = Failure{.code = Code::denied, .message = "this host offers no HTTP (trv.http/1)"};
+    ArrivingParts& parts = arriving_.at(stream_id);
+    if (requests_.contains(parts.waiting)) {
+      waiting.result = Failure{.message = "a part of the answer is waited for already"};
       return request_id;
     }
-    const std::string_view own_connection = request.connection();
-    const std::string_view connection = own_connection.empty() ? connection_of(call_id) : own_connection;
-    const trv_http_request raw = {.struct_size = sizeof(trv_http_request),
-                                  .header_count = static_cast<std::uint32_t>(headers.size()),
-                                  .headers = headers.data(),
-                                  .connection = borrow(connection),
-                                  .method = borrow(request.method()),
-                                  .path = borrow(request.path()),
-                                  .body = borrow_bytes(request.body()),
-                                  .timeout_ms = request.timeout_ms()};
-    http_->send(host_, call_id, request_id, &raw);
+    waiting.result = parts.take();
+    if (!waiting.result) parts.waiting = request_id;
+    report_taken(call_id, stream_id, parts);
     return request_id;
+  }
+
+  void drop(std::uint64_t call_id, std::uint64_t stream_id) noexcept final {
+    const auto found = arriving_.find(stream_id);
+    if (found == arriving_.end()) return;
+    const bool is_open = !found->second.has_ended() && !found->second.comes_whole();
+    arriving_.erase(found);
+    if (is_open) stream_->drop(host_, call_id, stream_id);
   }
 
   std::uint64_t wait(std::uint64_t call_id, std::uint64_t after_ms) final {
@@ -199,6 +209,15 @@ class Requests : public CallServices {
         .on_emitted = [](const trv_plugin* p, std::uint64_t request_id,
                          trv_string text) noexcept { requests_of(p).on_text<Emitted>(request_id, view(text)); },
         .on_error = http.on_error};
+    static constexpr trv_plugin_stream stream = {
+        .struct_size = sizeof(trv_plugin_stream),
+        .on_part = [](const trv_plugin* p, std::uint64_t stream_id,
+                      trv_bytes part) noexcept { requests_of(p).on_part(stream_id, view(part)); },
+        .on_end = [](const trv_plugin* p, std::uint64_t stream_id) noexcept { requests_of(p).on_end(stream_id); },
+        .on_error = [](const trv_plugin* p, std::uint64_t stream_id,
+                       const trv_error* error) noexcept { requests_of(p).on_break(stream_id, *error); },
+        .on_room = [](const trv_plugin*, std::uint64_t, std::uint64_t) noexcept {}};
+    if (id == TRV_EXT_STREAM) return &stream;
     if (id == TRV_EXT_SECRET) return &secret;
     if (id == TRV_EXT_EVENT) return &event;
     if (id == TRV_EXT_TIMER) return &timer;
@@ -212,6 +231,7 @@ class Requests : public CallServices {
     log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
     metrics_ = service<trv_host_metrics>(TRV_EXT_METRICS, TRV_HOST_METRICS_SIZE_V1);
     http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
+    stream_ = service<trv_host_stream>(TRV_EXT_STREAM, TRV_HOST_STREAM_SIZE_V1);
     timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
     kv_ = service<trv_host_kv>(TRV_EXT_KV, TRV_HOST_KV_SIZE_V1);
     secret_ = service<trv_host_secret>(TRV_EXT_SECRET, TRV_HOST_SECRET_SIZE_V1);
@@ -234,13 +254,45 @@ class Requests : public CallServices {
     std::optional<Arrival> result = std::nullopt;
   };
 
+  using Send = void (*)(const trv_host*, std::uint64_t, std::uint64_t, const trv_http_request*);
+  /// `to`: nullptr where the host does not have it.
+  std::uint64_t send(std::uint64_t call_id, const Request& request, Send to) {
+    std::vector<trv_header> headers;
+    for (const Header& header : request.headers()) headers.push_back({borrow(header.name), borrow(header.value)});
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (to == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host offers no HTTP (trv.http/1)"};
+      return request_id;
+    }
+    const std::string_view own_connection = request.connection();
+    const std::string_view connection = own_connection.empty() ? connection_of(call_id) : own_connection;
+    const trv_http_request raw = {.struct_size = sizeof(trv_http_request),
+                                  .header_count = static_cast<std::uint32_t>(headers.size()),
+                                  .headers = headers.data(),
+                                  .connection = borrow(connection),
+                                  .method = borrow(request.method()),
+                                  .path = borrow(request.path()),
+                                  .body = borrow_bytes(request.body()),
+                                  .timeout_ms = request.timeout_ms()};
+    to(host_, call_id, request_id, &raw);
+    return request_id;
+  }
+
   static Requests& requests_of(const trv_plugin* plugin) noexcept { return *static_cast<Requests*>(plugin->instance); }
 
   void on_response(std::uint64_t request_id, const trv_http_response& raw) noexcept {
     try {
       if (raw.struct_size < TRV_HTTP_RESPONSE_SIZE_V1)
         return deliver(request_id, Failure{.message = "the host's trv_http_response is too short"});
-      deliver(request_id, copy(raw));
+      Response response = copy(raw);
+      if (const auto found = arriving_.find(request_id); found != arriving_.end() && found->second.comes_whole()) {
+        found->second.add(response.body);
+        found->second.end();
+        response.body.clear();
+      }
+      deliver(request_id, std::move(response));
     } catch (...) {
       deliver(request_id, failure_of_current_exception());
     }
@@ -267,10 +319,50 @@ class Requests : public CallServices {
 
   void on_error(std::uint64_t request_id, const trv_error& raw) noexcept {
     try {
+      if (const auto found = arriving_.find(request_id); found != arriving_.end()) found->second.fail(copy(raw));
       deliver(request_id, copy(raw));
     } catch (...) {
       deliver(request_id, failure_of_current_exception());
     }
+  }
+
+  void on_part(std::uint64_t stream_id, std::string_view bytes) noexcept {
+    change(stream_id, [bytes](ArrivingParts& parts) { parts.add(bytes); });
+  }
+  void on_end(std::uint64_t stream_id) noexcept {
+    change(stream_id, [](ArrivingParts& parts) { parts.end(); });
+  }
+  void on_break(std::uint64_t stream_id, const trv_error& raw) noexcept {
+    change(stream_id, [&raw](ArrivingParts& parts) { parts.fail(copy(raw)); });
+  }
+
+  /// What is new of an answer goes to the next() that waits for it.
+  template <typename Change>
+  void change(std::uint64_t stream_id, Change how) noexcept {
+    before_main();
+    const auto found = arriving_.find(stream_id);
+    if (found == arriving_.end()) return;
+    ArrivingParts& parts = found->second;
+    try {
+      how(parts);
+      const std::uint64_t request_id = parts.waiting;
+      const auto waiting = requests_.find(request_id);
+      if (waiting == requests_.end()) return;
+      std::optional<Arrival> next = parts.take();
+      if (!next) return;
+      parts.waiting = 0;
+      report_taken(waiting->second.call_id, stream_id, parts);
+      deliver(request_id, *std::move(next));
+    } catch (...) {
+      // Without memory for a part the rest is of no use.
+      const std::uint64_t request_id = std::exchange(parts.waiting, 0);
+      parts.fail(failure_of_current_exception());
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  void report_taken(std::uint64_t call_id, std::uint64_t stream_id, ArrivingParts& parts) noexcept {
+    if (const std::uint64_t taken = parts.to_report(); taken > 0) stream_->take(host_, call_id, stream_id, taken);
   }
 
   void deliver(std::uint64_t request_id, Arrival result) noexcept {
@@ -293,8 +385,11 @@ class Requests : public CallServices {
   const trv_host_secret* secret_ = nullptr;
   const trv_host_event* event_ = nullptr;
 
+  const trv_host_stream* stream_ = nullptr;
+
   std::uint64_t last_request_id_ = 0;
   std::unordered_map<std::uint64_t, Waiting> requests_;
+  std::unordered_map<std::uint64_t, ArrivingParts> arriving_;  ///< by stream, until its Incoming ends
 };
 
 }  // namespace trv::sdk

@@ -184,7 +184,15 @@ struct Emitted {
   std::string id;
 };
 
+/// Of an answer that comes in parts.
+struct Part {
+  std::string bytes = {};
+
+  /// Without bytes: the answer is whole.
+  [[nodiscard]] bool is_last() const noexcept { return bytes.empty(); }
+};
+
 /// What arrives for a plugin that waits.
-using Arrival = std::variant<Response, Stored, Signature, Emitted, Failure>;
+using Arrival = std::variant<Response, Stored, Signature, Emitted, Part, Failure>;
 
 }  // namespace trv::sdk
