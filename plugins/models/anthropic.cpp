@@ -4,9 +4,9 @@
 #include <map>
 #include <string_view>
 
-#include "plugins/models/event_stream.hpp"
 #include "plugins/models/exchange.hpp"
 #include "plugins/models/failure.hpp"
+#include "plugins/models/pieces.hpp"
 
 namespace models {
 namespace {
@@ -211,6 +211,54 @@ class Collector {
   bool is_whole_ = false;
 };
 
+class Reader final : public AnswerReader {
+ public:
+  Reader(const Provider& provider, const ChatRequest& request) : provider_(provider), request_(request) {}
+
+  bool add(std::string_view bytes) override {
+    pieces_.add(bytes);
+    while (const auto data = pieces_.next())
+      if (!take(*data)) return false;
+    return true;
+  }
+
+  Read<Answer> finish() override {
+    if (const auto object = pieces_.object()) take(*object);
+    if (failure_) return *failure_;
+    if (count_ == 0)
+      return failure_of(Kind::unreadable, provider_, request_.model, "the answer is not one of this dialect");
+    if (!collector_.is_whole())
+      return failure_of(Kind::cut, provider_, request_.model, "the answer ended before its end");
+    return collector_.answer();
+  }
+
+ private:
+  bool take(std::string_view text) {
+    const auto event = parse_object(text);
+    if (!event) {
+      failure_ = failure_of(Kind::unreadable, provider_, request_.model, "a piece of the answer is not a JSON object");
+    } else if (text_of(*event, "type") == "error") {
+      failure_ = error_in_answer(provider_, request_.model, *event);
+    } else {
+      ++count_;
+      if (text_of(*event, "type") == "message") {
+        collector_.take_message(*event);
+        collector_.set_whole();
+      } else {
+        collector_.take_event(*event);
+      }
+    }
+    return !failure_;
+  }
+
+  const Provider& provider_;
+  const ChatRequest& request_;
+  Pieces pieces_;
+  Collector collector_;
+  std::optional<Failure> failure_;
+  std::size_t count_ = 0;
+};
+
 class Anthropic final : public Dialect {
  public:
   [[nodiscard]] Request chat(const Provider& provider, const ChatRequest& request) const override {
@@ -232,38 +280,9 @@ class Anthropic final : public Dialect {
     return post("/messages").header("anthropic-version", provider.api_version).json(body);
   }
 
-  [[nodiscard]] Read<Answer> read_chat(const Provider& provider, const ChatRequest& request,
-                                       std::string_view body) const override {
-    Collector collector;
-    std::optional<Failure> failure;
-    std::size_t pieces = 0;
-    const auto take = [&](std::string_view text) {
-      const auto event = parse_object(text);
-      if (!event) {
-        failure = failure_of(Kind::unreadable, provider, request.model, "a piece of the answer is not a JSON object");
-      } else if (text_of(*event, "type") == "error") {
-        failure = error_in_answer(provider, request.model, *event);
-      } else {
-        ++pieces;
-        if (text_of(*event, "type") == "message") {
-          collector.take_message(*event);
-          collector.set_whole();
-        } else {
-          collector.take_event(*event);
-        }
-      }
-      return !failure;
-    };
-    if (is_json(body)) {
-      take(body);
-    } else {
-      for_each_event(body, [&](std::string_view, std::string_view data) { return take(data); });
-    }
-    if (failure) return *failure;
-    if (pieces == 0)
-      return failure_of(Kind::unreadable, provider, request.model, "the answer is not one of this dialect");
-    if (!collector.is_whole()) return failure_of(Kind::cut, provider, request.model, "the answer ended before its end");
-    return collector.answer();
+  [[nodiscard]] std::unique_ptr<AnswerReader> read_chat(const Provider& provider,
+                                                        const ChatRequest& request) const override {
+    return std::make_unique<Reader>(provider, request);
   }
 
   [[nodiscard]] Request embed(const Provider&, const EmbedRequest&) const override {

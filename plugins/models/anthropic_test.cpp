@@ -59,6 +59,14 @@ TEST_F(Anthropic, a_streamed_answer_is_collected_with_usage_and_cost) {
     "messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]})"));
 }
 
+TEST_F(Anthropic, a_stream_reads_the_same_however_it_is_cut) {
+  const json::object whole = answered(hello, streamed);
+  for (const std::uint64_t bytes : {1U, 7U, 100U}) {
+    host.parts_have(bytes);
+    EXPECT_EQ(answered(hello, streamed), whole) << bytes;
+  }
+}
+
 TEST_F(Anthropic, an_answer_in_one_piece_reads_the_same) {
   const json::object out = answered(hello, R"({"id":"m","type":"message","role":"assistant","model":"x",
     "content":[{"type":"text","text":"Hello"},{"type":"tool_use","id":"t","name":"f","input":{"a":1}}],

@@ -5,6 +5,7 @@
 // Plain values; any thread. The shapes in JSON are those of the manifest's schemas.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -134,14 +135,27 @@ void read_arguments(std::string_view text, ToolCall& call);
 /// `change` over `base`, object by object.
 void merge(json::object& base, const json::object& change);
 
+/// Reads one answer as it comes.
+class AnswerReader {
+ public:
+  AnswerReader() = default;
+  AnswerReader(const AnswerReader&) = delete;
+  AnswerReader& operator=(const AnswerReader&) = delete;
+  virtual ~AnswerReader() = default;
+  /// More of the body. False: what follows changes nothing.
+  [[nodiscard]] virtual bool add(std::string_view bytes) = 0;
+  /// Once, where nothing follows.
+  [[nodiscard]] virtual Read<Answer> finish() = 0;
+};
+
 /// A provider's own words. Pure; any thread.
 class Dialect {
  public:
   virtual ~Dialect() = default;
   [[nodiscard]] virtual trv::sdk::Request chat(const Provider& provider, const ChatRequest& request) const = 0;
-  /// `body` of a response with a status of 2xx: whole, or a stream.
-  [[nodiscard]] virtual Read<Answer> read_chat(const Provider& provider, const ChatRequest& request,
-                                               std::string_view body) const = 0;
+  /// Of the body of a response with a status of 2xx: whole, or a stream. Both outlive the reader.
+  [[nodiscard]] virtual std::unique_ptr<AnswerReader> read_chat(const Provider& provider,
+                                                                const ChatRequest& request) const = 0;
   [[nodiscard]] virtual trv::sdk::Request embed(const Provider& provider, const EmbedRequest& request) const = 0;
   [[nodiscard]] virtual Read<Embeddings> read_embed(const Provider& provider, const EmbedRequest& request,
                                                     std::string_view body) const = 0;

@@ -114,6 +114,18 @@ TEST_F(Failures, no_answer_at_all_has_a_kind_too) {
   EXPECT_EQ(outcome.error->message, "too slow");
 }
 
+TEST_F(Failures, a_stream_that_breaks_has_a_kind_too) {
+  const std::uint64_t call = host.begin({.operation = "chat", .input = input_for("openai")});
+  const std::uint64_t stream = host.first_open_request(call).value();
+  host.respond_in_parts(stream, {200});
+  host.part(stream, "data: {\"id\":\"c\",\"choices\":[]}\n\n");
+  EXPECT_FALSE(host.outcome(call));
+  host.break_parts(stream, {.code = TRV_ERROR_UNAVAILABLE, .message = "it broke"});
+  ASSERT_TRUE(host.outcome(call));
+  EXPECT_EQ(kind_of(*host.outcome(call)), "unavailable");
+  EXPECT_EQ(host.outcome(call)->error->message, "it broke");
+}
+
 TEST_F(Failures, a_wrong_input_is_named_and_nothing_is_sent) {
   const auto message = [&](const std::string& rest) {
     const CallOutcome outcome = chat(R"({"provider":"openai","model":"m",)" + rest + "}", {});

@@ -14,6 +14,9 @@ namespace {
 
 using namespace trv::sdk;
 
+constexpr std::size_t answer_bytes_max = 64'000'000;  // with what surrounds each piece of a stream
+constexpr std::size_t refusal_bytes_max = 1'000'000;
+
 class Models : public Plugin {
  public:
   static Operations<Models> operations() { return {{"chat", &Models::chat}, {"embed", &Models::embed}}; }
@@ -49,11 +52,25 @@ class Models : public Plugin {
     if (const auto* failure = std::get_if<Failure>(&read)) co_return *failure;
     const auto& request = std::get<ChatRequest>(read);
 
-    auto response = call.http(dialect_of(provider).chat(provider, request));
+    auto response = call.http_in_parts(dialect_of(provider).chat(provider, request));
     co_await response;
     if (!response) co_return no_answer(provider, request.model, response.failure());
-    if (!response->ok()) co_return refusal(provider, request.model, *response);
-    auto answer = dialect_of(provider).read_chat(provider, request, response->body);
+    const auto reader = dialect_of(provider).read_chat(provider, request);
+    Response refused = *response;
+    std::size_t bytes = 0;
+    for (bool goes_on = true; goes_on;) {
+      auto part = response.next();
+      co_await part;
+      if (!part) co_return no_answer(provider, request.model, part.failure());
+      if (part->is_last()) break;
+      bytes += part->bytes.size();
+      const std::size_t bytes_max = response->ok() ? answer_bytes_max : refusal_bytes_max;
+      if (bytes > bytes_max) co_return too_large(bytes_max);
+      if (!response->ok()) refused.body += part->bytes;
+      if (response->ok()) goes_on = reader->add(part->bytes);
+    }
+    if (!response->ok()) co_return refusal(provider, request.model, refused);
+    auto answer = reader->finish();
     if (const auto* failure = std::get_if<Failure>(&answer)) co_return *failure;
     const auto output = write_answer(provider, request, std::move(std::get<Answer>(answer)));
     if (const auto* failure = std::get_if<Failure>(&output)) co_return *failure;
@@ -97,6 +114,10 @@ class Models : public Plugin {
                               provider.name + "\" in the plugin's configuration");
     }
     return std::nullopt;
+  }
+
+  static Failure too_large(std::size_t bytes_max) {
+    return {.code = Code::too_large, .message = "the answer has more than " + std::to_string(bytes_max) + " bytes"};
   }
 
   static Failure not_an_object() { return {.code = Code::invalid, .message = "input: must be a JSON object"}; }

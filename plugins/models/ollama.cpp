@@ -106,6 +106,62 @@ class Collector {
   bool is_whole_ = false;
 };
 
+/// Each line is a piece.
+class Reader final : public AnswerReader {
+ public:
+  Reader(const Provider& provider, const ChatRequest& request) : provider_(provider), request_(request) {}
+
+  bool add(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const std::size_t end = bytes.find('\n');
+      line_ += bytes.substr(0, end);
+      if (end == std::string_view::npos) break;
+      bytes.remove_prefix(end + 1);
+      if (!take(std::exchange(line_, {}))) return false;
+    }
+    return true;
+  }
+
+  Read<Answer> finish() override {
+    if (!line_.empty()) take(line_);
+    if (failure_) return *failure_;
+    if (!collector_.is_whole())
+      return failure_of(Kind::cut, provider_, request_.model, "the answer ended before its end");
+    return collector_.answer();
+  }
+
+ private:
+  bool take(std::string_view line) {
+    if (has_broken_line_) return refuse();
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return true;
+    const auto piece = parse_object(line);
+    // A line that the end cut in two does not show another dialect.
+    has_broken_line_ = !piece && count_ > 0;
+    if (has_broken_line_) return true;
+    if (!piece) return refuse();
+    if (piece->contains("error")) {
+      failure_ = error_in_answer(provider_, request_.model, *piece);
+      return false;
+    }
+    ++count_;
+    collector_.take(*piece);
+    return true;
+  }
+
+  bool refuse() {
+    failure_ = failure_of(Kind::unreadable, provider_, request_.model, "the answer is not one of this dialect");
+    return false;
+  }
+
+  const Provider& provider_;
+  const ChatRequest& request_;
+  std::string line_;
+  Collector collector_;
+  std::optional<Failure> failure_;
+  std::size_t count_ = 0;
+  bool has_broken_line_ = false;
+};
+
 class Ollama final : public Dialect {
  public:
   [[nodiscard]] Request chat(const Provider& provider, const ChatRequest& request) const override {
@@ -125,25 +181,9 @@ class Ollama final : public Dialect {
     return post("/api/chat").json(body);
   }
 
-  [[nodiscard]] Read<Answer> read_chat(const Provider& provider, const ChatRequest& request,
-                                       std::string_view body) const override {
-    Collector collector;
-    std::size_t pieces = 0;
-    while (!body.empty()) {
-      const std::size_t end = std::min(body.find('\n'), body.size());
-      std::string_view line = body.substr(0, end);
-      body.remove_prefix(std::min(end + 1, body.size()));
-      if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-      const auto piece = parse_object(line);
-      // A line that the end cut in two does not show another dialect.
-      if (!piece && body.empty() && pieces > 0) break;
-      if (!piece) return failure_of(Kind::unreadable, provider, request.model, "the answer is not one of this dialect");
-      if (piece->contains("error")) return error_in_answer(provider, request.model, *piece);
-      ++pieces;
-      collector.take(*piece);
-    }
-    if (!collector.is_whole()) return failure_of(Kind::cut, provider, request.model, "the answer ended before its end");
-    return collector.answer();
+  [[nodiscard]] std::unique_ptr<AnswerReader> read_chat(const Provider& provider,
+                                                        const ChatRequest& request) const override {
+    return std::make_unique<Reader>(provider, request);
   }
 
   [[nodiscard]] Request embed(const Provider&, const EmbedRequest& request) const override {

@@ -21,6 +21,14 @@ TEST_F(Ollama, a_streamed_answer_is_collected_with_usage) {
   EXPECT_EQ(sent(), json::parse(R"({"model":"llama3.2","messages":[{"role":"user","content":"Hi"}],"stream":true})"));
 }
 
+TEST_F(Ollama, a_stream_reads_the_same_however_it_is_cut) {
+  const json::object whole = answered(hello, streamed);
+  for (const std::uint64_t bytes : {1U, 7U, 100U}) {
+    host.parts_have(bytes);
+    EXPECT_EQ(answered(hello, streamed), whole) << bytes;
+  }
+}
+
 TEST_F(Ollama, every_field_of_a_request_has_its_place) {
   (void)chat(R"({"provider":"ollama","model":"m","max_tokens":9,"temperature":0,"seed":7,"stop":["END"],
     "tools":[{"name":"weather","description":"d","parameters":{"type":"object"}}],"output":{"schema":{"type":"object"}},

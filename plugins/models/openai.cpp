@@ -3,9 +3,9 @@
 
 #include <string_view>
 
-#include "plugins/models/event_stream.hpp"
 #include "plugins/models/exchange.hpp"
 #include "plugins/models/failure.hpp"
+#include "plugins/models/pieces.hpp"
 
 namespace models {
 namespace {
@@ -189,6 +189,52 @@ class Collector {
   std::vector<Pending> calls_;
 };
 
+class Reader final : public AnswerReader {
+ public:
+  Reader(const Provider& provider, const ChatRequest& request) : provider_(provider), request_(request) {}
+
+  bool add(std::string_view bytes) override {
+    pieces_.add(bytes);
+    while (const auto data = pieces_.next()) {
+      is_done_ = *data == "[DONE]";
+      if (is_done_ || !take(*data)) return false;
+    }
+    return true;
+  }
+
+  Read<Answer> finish() override {
+    if (const auto object = pieces_.object()) take(*object);
+    if (failure_) return *failure_;
+    if (count_ == 0)
+      return failure_of(Kind::unreadable, provider_, request_.model, "the answer is not one of this dialect");
+    if (!collector_.is_whole() && !is_done_)
+      return failure_of(Kind::cut, provider_, request_.model, "the answer ended before its end");
+    return collector_.answer();
+  }
+
+ private:
+  bool take(std::string_view text) {
+    const auto chunk = parse_object(text);
+    if (!chunk) {
+      failure_ = failure_of(Kind::unreadable, provider_, request_.model, "a piece of the answer is not a JSON object");
+    } else if (chunk->contains("error") && !chunk->at("error").is_null()) {
+      failure_ = error_in_answer(provider_, request_.model, *chunk);
+    } else {
+      ++count_;
+      collector_.take(*chunk);
+    }
+    return !failure_;
+  }
+
+  const Provider& provider_;
+  const ChatRequest& request_;
+  Pieces pieces_;
+  Collector collector_;
+  std::optional<Failure> failure_;
+  std::size_t count_ = 0;
+  bool is_done_ = false;
+};
+
 class OpenAi final : public Dialect {
  public:
   [[nodiscard]] Request chat(const Provider& provider, const ChatRequest& request) const override {
@@ -212,38 +258,9 @@ class OpenAi final : public Dialect {
     return post("/chat/completions").header("Accept", "text/event-stream, application/json").json(body);
   }
 
-  [[nodiscard]] Read<Answer> read_chat(const Provider& provider, const ChatRequest& request,
-                                       std::string_view body) const override {
-    Collector collector;
-    std::optional<Failure> failure;
-    bool is_done = false;
-    std::size_t pieces = 0;
-    const auto take = [&](std::string_view text) {
-      const auto chunk = parse_object(text);
-      if (!chunk) {
-        failure = failure_of(Kind::unreadable, provider, request.model, "a piece of the answer is not a JSON object");
-      } else if (chunk->contains("error") && !chunk->at("error").is_null()) {
-        failure = error_in_answer(provider, request.model, *chunk);
-      } else {
-        ++pieces;
-        collector.take(*chunk);
-      }
-      return !failure;
-    };
-    if (is_json(body)) {
-      take(body);
-    } else {
-      for_each_event(body, [&](std::string_view, std::string_view data) {
-        is_done = data == "[DONE]";
-        return !is_done && take(data);
-      });
-    }
-    if (failure) return *failure;
-    if (pieces == 0)
-      return failure_of(Kind::unreadable, provider, request.model, "the answer is not one of this dialect");
-    if (!collector.is_whole() && !is_done)
-      return failure_of(Kind::cut, provider, request.model, "the answer ended before its end");
-    return collector.answer();
+  [[nodiscard]] std::unique_ptr<AnswerReader> read_chat(const Provider& provider,
+                                                        const ChatRequest& request) const override {
+    return std::make_unique<Reader>(provider, request);
   }
 
   [[nodiscard]] Request embed(const Provider& provider, const EmbedRequest& request) const override {

@@ -37,6 +37,38 @@ TEST_F(OpenAi, a_streamed_answer_is_collected_with_usage_and_cost) {
     "stream":true,"stream_options":{"include_usage":true}})"));
 }
 
+TEST_F(OpenAi, a_stream_reads_the_same_however_it_is_cut) {
+  const json::object whole = answered(hello, streamed);
+  for (const std::uint64_t bytes : {1U, 7U, 100U}) {
+    host.parts_have(bytes);
+    EXPECT_EQ(answered(hello, streamed), whole) << bytes;
+    EXPECT_EQ(answered(hello, R"( {"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop",
+      "message":{"role":"assistant","content":"Hello"}}]})")
+                  .at("message")
+                  .at("content"),
+              "Hello")
+        << bytes;
+  }
+}
+
+TEST_F(OpenAi, a_stream_is_read_as_it_comes_and_may_be_far_larger_than_what_it_says) {
+  const std::uint64_t call = host.begin({.operation = "chat", .input = hello});
+  const std::uint64_t stream = host.first_open_request(call).value();
+  host.respond_in_parts(stream, {200});
+  const std::string piece = "data: {\"id\":\"c\",\"padding\":\"" + std::string(50'000, ' ') +
+                            "\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":null}]}\n\n";
+  for (int i = 0; i < 100; ++i) {
+    host.part(stream, piece);
+    ASSERT_EQ(host.held_back(stream), 0U) << "what came is read at once";
+  }
+  EXPECT_FALSE(host.outcome(call));
+  host.part(stream, "data: [DONE]\n\n");
+  ASSERT_TRUE(host.outcome(call)) << "what follows is not waited for";
+  EXPECT_FALSE(host.is_read(stream));
+  const json::object out = json::parse(host.outcome(call)->output.value()).as_object();
+  EXPECT_EQ(out.at("message").at("content"), std::string(100, 'x').c_str());
+}
+
 TEST_F(OpenAi, an_answer_in_one_piece_reads_the_same) {
   const json::object out = answered(hello, R"({"id":"c","model":"m","choices":[{"index":0,"finish_reason":"length",
     "message":{"role":"assistant","content":"Hello","refusal":null}}],"usage":{"prompt_tokens":3,"completion_tokens":2}})");
