@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <utility>
 
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -147,7 +149,7 @@ class Departure {
  public:
   void gone() {
     const std::lock_guard lock(mutex_);
-    has_gone_ = true;
+    if (std::exchange(has_gone_, true)) return;
     plugin_host::PluginHost::cancel(call_);
   }
   void began(plugin_host::CallHandle call) {
@@ -162,6 +164,45 @@ class Departure {
   bool has_gone_ = false;
 };
 
+/// A client and its answer: whole, or in parts where the plugin chooses so.
+class Client final : public plugin_host::PartReceiver {
+ public:
+  Client(http::Responder responder, std::shared_ptr<Departure> departure)
+      : departure_(std::move(departure)), responder_(std::move(responder)) {
+    responder_.when_gone([departure = departure_] { departure->gone(); });
+  }
+
+  void begin(WebResponse head, Taken taken) override {
+    const std::string first = std::exchange(head.body, {});
+    http::Response response = answer_of(std::move(head));
+    if (response.content_type.empty()) response.content_type = "application/octet-stream";
+    {
+      const std::lock_guard lock(mutex_);
+      if (!responder_.pending()) return;
+      stream_.emplace(responder_.parts(guarded_answer(std::move(response))));
+      stream_->on_sent(std::move(taken));
+      stream_->write(first);
+    }
+    // Not under the lock: where the client has gone already the call may end in here.
+    stream_->on_over([departure = departure_] { departure->gone(); });
+  }
+  void part(std::string_view part) override {
+    const std::lock_guard lock(mutex_);
+    if (stream_) stream_->write(part);
+  }
+  void ended(WebOutcome outcome) {
+    const std::lock_guard lock(mutex_);
+    if (stream_) return outcome ? stream_->close() : stream_->cut();
+    responder_.send(guarded_answer(outcome ? answer_of(*std::move(outcome)) : problem_of(outcome.error())));
+  }
+
+ private:
+  const std::shared_ptr<Departure> departure_;
+  std::mutex mutex_;
+  http::Responder responder_;
+  std::optional<http::PartStream> stream_;
+};
+
 base::Status serve(plugin_host::PluginHost& plugins, Call& call) {
   // Until the request is begun: else its plugin could be switched to another version in between.
   const std::string plugin(call.request().parameter("id"));
@@ -172,10 +213,9 @@ base::Status serve(plugin_host::PluginHost& plugins, Call& call) {
   }
   TRV_TRY_ASSIGN(WebCall web, call_of(call));
   const auto departure = std::make_shared<Departure>();
-  call.responder.when_gone([departure] { departure->gone(); });
-  departure->began(plugins.serve(std::move(web), [responder = std::move(call.responder)](WebOutcome outcome) mutable {
-    responder.send(guarded_answer(outcome ? answer_of(*std::move(outcome)) : problem_of(outcome.error())));
-  }));
+  const auto client = std::make_shared<Client>(std::move(call.responder), departure);
+  web.receiver = client;
+  departure->began(plugins.serve(std::move(web), [client](WebOutcome outcome) { client->ended(std::move(outcome)); }));
   return {};
 }
 

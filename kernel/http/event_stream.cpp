@@ -103,6 +103,7 @@ void StreamQueue::on_ready(std::function<void()> callback) {
 }
 
 bool StreamQueue::take(std::string& bytes) {
+  if (of_ == Of::parts) return take_parts(bytes);
   std::function<void()> callback;
   bool more = false;
   {
@@ -117,6 +118,7 @@ bool StreamQueue::take(std::string& bytes) {
 
 void StreamQueue::finish() {
   std::function<void()> callback;
+  PartStream::Sent sent_callback;
   std::shared_ptr<Waker> waker;  // may be the last to hold its owner: let go outside the lock
   {
     const std::lock_guard lock(mutex_);
@@ -124,6 +126,7 @@ void StreamQueue::finish() {
     finished_ = closed_ = true;
     queued_ = {};
     callback = std::exchange(callback_, nullptr);
+    sent_callback = std::exchange(sent_callback_, nullptr);
     waker = std::move(waker_);
   }
   if (callback) callback();

@@ -59,4 +59,9 @@ EventStream Responder::stream(std::vector<std::pair<std::string, std::string>> h
   return EventStream(std::exchange(exchange_, nullptr)->open_stream(std::move(head)));
 }
 
+PartStream Responder::parts(Response head) {
+  TRV_EXPECTS(pending() && head.body.empty() && head.status != 204 && head.status != 304);
+  return PartStream(std::exchange(exchange_, nullptr)->open_parts(std::move(head)));
+}
+
 }  // namespace trv::http

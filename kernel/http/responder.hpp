@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernel/http/event_stream.hpp"
+#include "kernel/http/part_stream.hpp"
 #include "kernel/http/request.hpp"
 #include "kernel/http/response.hpp"
 #include "sdk/base/result.hpp"
@@ -15,7 +16,7 @@
 namespace trv::http {
 
 /// The other end of a Responder: the server's connection, or a recorder in a test of handlers. Any thread.
-/// Exactly one of answer(), open_stream() and drop() is called, once.
+/// Exactly one of answer(), open_stream(), open_parts() and drop() is called, once.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -25,6 +26,7 @@ class Exchange {
   virtual void when_gone(std::move_only_function<void()> tell) { static_cast<void>(tell); }
   virtual void answer(Response response) = 0;
   [[nodiscard]] virtual std::shared_ptr<StreamQueue> open_stream(Response head) = 0;
+  [[nodiscard]] virtual std::shared_ptr<StreamQueue> open_parts(Response head) = 0;
   /// The responder was destroyed unanswered: answer 500 and log.
   virtual void drop() noexcept = 0;
   /// The error behind a 5xx answer whose message the client does not see.
@@ -57,6 +59,9 @@ class Responder {
   void answer(base::Result<Response> response);
   /// Sends the head of a text/event-stream response and hands the stream over.
   [[nodiscard]] EventStream stream(std::vector<std::pair<std::string, std::string>> headers = {});
+  /// Sends the head of a response whose body comes in parts; that of `head` is empty, and its status has one. For HEAD
+  /// the response is over then.
+  [[nodiscard]] PartStream parts(Response head);
 
  private:
   std::shared_ptr<Exchange> exchange_;

@@ -309,6 +309,7 @@ void Connection::close() {
   closed_ = true;
   tls_.reset();
   error_code ignored;  // the connection is over either way
+  if (must_reset()) socket_.set_option(tcp::socket::linger(true, 0), ignored);
   socket_.close(ignored);
   abandon();
   loop_->forget(this);

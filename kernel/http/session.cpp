@@ -289,7 +289,15 @@ void Session::answer(Response response) {
 }
 
 std::shared_ptr<StreamQueue> Session::open_stream(Response head) {
-  auto queue = std::make_shared<StreamQueue>(environment_.options->stream_bytes_max, shared_from_this());
+  return open(std::move(head),
+              std::make_shared<StreamQueue>(environment_.options->stream_bytes_max, shared_from_this()));
+}
+
+std::shared_ptr<StreamQueue> Session::open_parts(Response head) {
+  return open(std::move(head), std::make_shared<StreamQueue>(0, shared_from_this(), StreamQueue::Of::parts));
+}
+
+std::shared_ptr<StreamQueue> Session::open(Response head, std::shared_ptr<StreamQueue> queue) {
   bool gone = false;
   {
     const std::lock_guard lock(mutex_);
@@ -327,6 +335,7 @@ bool Session::take_answer() {
   }
   watches_client_.store(false);
   if (draining_) keep_alive_ = false;
+  is_event_stream_ = stream_ != nullptr && response->content_type.starts_with("text/event-stream");
   write_answer(*response);
   if (stream_) {
     phase_ = Phase::streaming;
@@ -382,11 +391,23 @@ bool Session::pump_stream() {
     write_chunk(bytes);
     phase_began_ = environment_.now;
   }
-  if (!more) {
-    stream_ended_ = true;
-    if (!parser_.is_http_1_0()) output_.append("0\r\n\r\n");
-  }
+  if (!more) end_stream();
   return !output().empty() || stream_ended_;
+}
+
+// A body that is cut has no last chunk; in HTTP/1.0 the end of the connection would pass for its end.
+void Session::end_stream() {
+  stream_ended_ = true;
+  if (stream_->is_cut()) {
+    is_cut_ = true;
+  } else if (!parser_.is_http_1_0()) {
+    output_.append("0\r\n\r\n");
+  }
+}
+
+bool Session::must_reset() const noexcept {
+  const bool is_under_way = phase_ == Phase::streaming && stream_ != nullptr && is_of_parts();
+  return parser_.is_http_1_0() && (is_cut_ || is_under_way);
 }
 
 void Session::refuse(int status, std::string_view code, std::string_view detail) {
@@ -423,7 +444,7 @@ void Session::tick() {
       }
       break;
     case Phase::streaming:
-      if (now - phase_began_ >= options.heartbeat_interval && output().empty() && !stream_ended_) {
+      if (now - phase_began_ >= options.heartbeat_interval && output().empty() && !stream_ended_ && !is_of_parts()) {
         write_chunk(":\n\n");
         phase_began_ = now;
       }
@@ -436,11 +457,15 @@ void Session::tick() {
 void Session::drain() {
   draining_ = true;
   if (phase_ != Phase::streaming || stream_ended_) return;
+  // A body in parts is a request in flight, but for events, which would go on.
+  if (is_of_parts()) {
+    if (is_event_stream_) stream_->cut();
+    return;
+  }
   std::string bytes;
   stream_->take(bytes);
   if (!bytes.empty()) write_chunk(bytes);
-  if (!parser_.is_http_1_0()) output_.append("0\r\n\r\n");
-  stream_ended_ = true;
+  end_stream();
   std::exchange(stream_, nullptr)->finish();
   phase_ = Phase::closing;
 }

@@ -70,6 +70,8 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   [[nodiscard]] bool has_unread_input() const noexcept { return unread_; }
   /// The peer takes no output for too long: close at once.
   [[nodiscard]] bool stuck() const noexcept { return stuck_; }
+  /// What was sent is not whole, and a plain end of the connection would say that it is: reset it.
+  [[nodiscard]] bool must_reset() const noexcept;
 
   /// Looks at the time-outs; then call advance().
   void tick();
@@ -83,6 +85,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   void when_gone(std::move_only_function<void()> tell) override;
   void answer(Response response) override;
   [[nodiscard]] std::shared_ptr<StreamQueue> open_stream(Response head) override;
+  [[nodiscard]] std::shared_ptr<StreamQueue> open_parts(Response head) override;
   void drop() noexcept override;
   void log_failure(const base::Error& error) noexcept override;
 
@@ -98,6 +101,9 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   void call_handler() noexcept;
   [[nodiscard]] bool take_answer();
   void tell_gone();
+  [[nodiscard]] std::shared_ptr<StreamQueue> open(Response head, std::shared_ptr<StreamQueue> queue);
+  [[nodiscard]] bool is_of_parts() const noexcept { return stream_->of() == StreamQueue::Of::parts; }
+  void end_stream();
   [[nodiscard]] bool pump_stream();
   void refuse(int status, std::string_view code, std::string_view detail);
   void choose_id();
@@ -133,12 +139,14 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   bool draining_ = false;
   bool unread_ = false;
   bool stuck_ = false;
+  bool is_cut_ = false;  ///< a body in parts is not whole
   base::Duration phase_began_{0};
   base::Duration request_began_{0};
   base::Duration output_moved_{0};
 
   std::shared_ptr<StreamQueue> stream_;
   bool stream_ended_ = false;
+  bool is_event_stream_ = false;  ///< parts, which a client asks for again where they end
 
   std::mutex mutex_;  // guards what follows: handed over by the responder
   std::optional<Response> answer_;

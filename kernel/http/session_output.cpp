@@ -41,8 +41,9 @@ void Session::write_answer(Response& response) {
   }
   if (stream_ && has_body(response.status)) {
     keep_alive_ = false;
-    write_head(response, parser_.is_http_1_0() ? "Cache-Control: no-store\r\n"
-                                               : "Cache-Control: no-store\r\nTransfer-Encoding: chunked\r\n");
+    std::string framing = is_of_parts() ? "" : "Cache-Control: no-store\r\n";
+    if (!parser_.is_http_1_0()) framing += "Transfer-Encoding: chunked\r\n";
+    write_head(response, framing);
   } else {
     std::string instance;
     if (response.add_instance) instance = fmt::format("{{\"instance\":\"{}\",", request_.id());

@@ -111,6 +111,8 @@ class RawClient {
     }
     return ended_;
   }
+  /// The connection ended as one that broke.
+  [[nodiscard]] bool was_reset() const noexcept { return was_reset_; }
 
  private:
   bool receive(int timeout_ms) {
@@ -120,6 +122,7 @@ class RawClient {
     const ssize_t size = ::recv(socket_, bytes, sizeof bytes, 0);
     if (size <= 0) {
       ended_ = true;
+      was_reset_ = size < 0;
       return false;
     }
     received_.append(bytes, static_cast<std::size_t>(size));
@@ -129,6 +132,7 @@ class RawClient {
   int socket_ = -1;
   bool connected_ = false;
   bool ended_ = false;
+  bool was_reset_ = false;
   std::string received_;
 };
 

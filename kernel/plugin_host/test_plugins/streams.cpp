@@ -12,6 +12,10 @@
 #include "sdk/abi/ext/stream.h"
 #include "sdk/abi/plugin.h"
 
+#ifndef PLUGIN_VERSION
+#define PLUGIN_VERSION "1.2.3"
+#endif
+
 namespace {
 
 trv_string text(const char* value) {
@@ -210,7 +214,7 @@ const trv_plugin_serve plugin_serve{sizeof(trv_plugin_serve), serve};
 const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
                           [](std::uint32_t index) -> const trv_descriptor* {
                             static const trv_descriptor descriptor{sizeof(trv_descriptor), text("tracker"),
-                                                                   text("1.2.3")};
+                                                                   text(PLUGIN_VERSION)};
                             return index == 0 ? &descriptor : nullptr;
                           },
                           [](const trv_host* host, trv_string) -> const trv_plugin* {
