@@ -27,18 +27,18 @@
 #include "sdk/abi/ext/serve.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
-#include "sdk/conformance/fake_arrivals.hpp"
+#include "sdk/conformance/fake_streams.hpp"
 #include "sdk/conformance/host_shape.hpp"
 #include "sdk/conformance/lent_bytes.hpp"
 #include "sdk/conformance/web_exchange.hpp"
 
 namespace trv::conformance {
 
-class FakeHost final : public FakeArrivals {
+class FakeHost final : public FakeStreams {
  public:
   /// Makes an instance of the plugin `id`, or of the first that the library describes.
   explicit FakeHost(const trv_entry& entry, std::string_view id = {}, HostShape shape = {})
-      : FakeArrivals(shape), entry_(entry) {
+      : FakeStreams(shape), entry_(entry) {
     using enum HostShape::Struct;
     extended_call_.known = {
         .struct_size = shape.size_of<trv_host_call>(host_call),
@@ -201,6 +201,7 @@ class FakeHost final : public FakeArrivals {
   void settle() override {
     answer_services();
     answer_arrivals();
+    answer_streams();
     while (const std::optional<std::uint64_t> orphan = first_orphan()) {
       if (!close_request(*orphan)) continue;
       run([&](LentBytes& lent) {
@@ -293,7 +294,7 @@ class FakeHost final : public FakeArrivals {
   }
   void on_fail(std::uint64_t call_id, const trv_error* error) { end(call_id, {.error = copy(error)}); }
 
-  void end(std::uint64_t call_id, CallOutcome outcome) {
+  void end(std::uint64_t call_id, CallOutcome outcome) override {
     const std::lock_guard lock(mutex_);
     const auto found = calls_.find(call_id);
     const std::string name = "call " + std::to_string(call_id);

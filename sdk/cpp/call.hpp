@@ -62,6 +62,11 @@ class CallServices {
                              std::string_view data) = 0;
   virtual std::uint64_t emit(std::uint64_t call_id, std::string_view type, std::string_view subject,
                              std::string_view data) = 0;
+  /// Sends the head at once; returns the id of the stream.
+  virtual std::uint64_t respond_in_parts(std::uint64_t call_id, const Response& head) = 0;
+  virtual std::uint64_t write(std::uint64_t stream_id, std::string_view bytes) = 0;
+  virtual Ended end_parts(std::uint64_t stream_id) const = 0;
+  virtual void forget_parts(std::uint64_t stream_id) noexcept = 0;
   virtual bool arrived(std::uint64_t request_id) const noexcept = 0;
   virtual void await(std::uint64_t request_id, std::coroutine_handle<> waiter) noexcept = 0;
   /// Only after it arrived.
@@ -182,6 +187,35 @@ class Kv {
 
 class Incoming;
 
+/// An answer in parts to a request over HTTP (trv.stream/1): the client sees each as it is written, and a client that
+/// reads slowly holds up the coroutine that writes.
+///
+///   auto out = call.respond_in_parts({.status = 200, .headers = {{"content-type", "text/event-stream"}}});
+///   for (const std::string& event : events) {
+///     auto written = out.write("data: " + event + "\n\n");
+///     co_await written;
+///     if (!written) co_return written.failure();
+///   }
+///   co_return out.end();
+///
+/// Where the call ends in another way the client's connection is cut. Lives in a coroutine of the call.
+class [[nodiscard]] Parts {
+ public:
+  Parts(CallServices& services, std::uint64_t stream_id) noexcept : services_(services), stream_id_(stream_id) {}
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+  ~Parts() { services_.forget_parts(stream_id_); }
+
+  /// Of any size. The answer, Written, arrives once the client has taken enough for all of it to be on its way.
+  Asked<Written> write(std::string_view bytes) { return {services_, services_.write(stream_id_, bytes)}; }
+  /// To be returned: the answer is whole. All that was written has been waited for.
+  [[nodiscard]] Ended end() const { return services_.end_parts(stream_id_); }
+
+ private:
+  CallServices& services_;
+  std::uint64_t stream_id_;
+};
+
 /// Lives until the operation's coroutine has ended; the texts too. Only from that coroutine, but for cancelled().
 class Call {
  public:
@@ -218,6 +252,10 @@ class Call {
 
   /// What serve() answers; an empty one in an operation.
   [[nodiscard]] const WebRequest& request() const noexcept { return facts_.request; }
+
+  /// Begins to answer a request over HTTP in parts: status, headers and, where there is one, the body as the first part
+  /// go out now. Once, and in serve(). Without it on this host (trv.stream/1) what is written has a failure.
+  Parts respond_in_parts(const Response& head) { return {services_, services_.respond_in_parts(facts_.id, head)}; }
 
   /// Sends a request now. See Exchange for the answer.
   Exchange http(const Request& request) { return {services_, services_.send(facts_.id, request)}; }

@@ -30,6 +30,7 @@
 #include "sdk/cpp/incoming.hpp"
 #include "sdk/cpp/task.hpp"
 #include "sdk/cpp/values.hpp"
+#include "sdk/cpp/writing.hpp"
 
 namespace trv::sdk {
 
@@ -134,6 +135,23 @@ class Requests : public CallServices {
     return request_id;
   }
 
+  std::uint64_t respond_in_parts(std::uint64_t call_id, const Response& head) final {
+    const std::uint64_t stream_id = ++last_request_id_;
+    writing_.open(call_id, stream_id, head);
+    return stream_id;
+  }
+
+  std::uint64_t write(std::uint64_t stream_id, std::string_view bytes) final {
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = writing_.call_of(stream_id);
+    waiting.result = writing_.write(stream_id, request_id, bytes);
+    return request_id;
+  }
+
+  Ended end_parts(std::uint64_t stream_id) const final { return writing_.ended(stream_id); }
+  void forget_parts(std::uint64_t stream_id) noexcept final { writing_.forget(stream_id); }
+
   bool arrived(std::uint64_t request_id) const noexcept final {
     const auto found = requests_.find(request_id);
     return found == requests_.end() || found->second.result.has_value();
@@ -214,9 +232,13 @@ class Requests : public CallServices {
         .on_part = [](const trv_plugin* p, std::uint64_t stream_id,
                       trv_bytes part) noexcept { requests_of(p).on_part(stream_id, view(part)); },
         .on_end = [](const trv_plugin* p, std::uint64_t stream_id) noexcept { requests_of(p).on_end(stream_id); },
-        .on_error = [](const trv_plugin* p, std::uint64_t stream_id,
-                       const trv_error* error) noexcept { requests_of(p).on_break(stream_id, *error); },
-        .on_room = [](const trv_plugin*, std::uint64_t, std::uint64_t) noexcept {}};
+        .on_error =
+            [](const trv_plugin* p, std::uint64_t stream_id, const trv_error* error) noexcept {
+              requests_of(p).on_break(stream_id, *error);
+              requests_of(p).on_broken(stream_id, *error);
+            },
+        .on_room = [](const trv_plugin* p, std::uint64_t stream_id,
+                      std::uint64_t byte_count) noexcept { requests_of(p).on_room(stream_id, byte_count); }};
     if (id == TRV_EXT_STREAM) return &stream;
     if (id == TRV_EXT_SECRET) return &secret;
     if (id == TRV_EXT_EVENT) return &event;
@@ -236,6 +258,7 @@ class Requests : public CallServices {
     kv_ = service<trv_host_kv>(TRV_EXT_KV, TRV_HOST_KV_SIZE_V1);
     secret_ = service<trv_host_secret>(TRV_EXT_SECRET, TRV_HOST_SECRET_SIZE_V1);
     event_ = service<trv_host_event>(TRV_EXT_EVENT, TRV_HOST_EVENT_SIZE_V1);
+    writing_.bind(host_, stream_);
   }
 
   /// nullptr where the host does not have it, or has it smaller than version 1.
@@ -246,6 +269,7 @@ class Requests : public CallServices {
   }
 
   const trv_host* host() const noexcept { return host_; }
+  const Writing& writing() const noexcept { return writing_; }
 
  private:
   struct Waiting {
@@ -314,6 +338,25 @@ class Requests : public CallServices {
       deliver(request_id, Answer{std::string(text)});
     } catch (...) {
       deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  void on_room(std::uint64_t stream_id, std::uint64_t byte_count) noexcept {
+    before_main();
+    try {
+      for (const std::uint64_t request_id : writing_.room(stream_id, byte_count)) deliver(request_id, Written{});
+    } catch (...) {
+      write_log(Level::error, 0, failure_of_current_exception().message);
+    }
+  }
+
+  void on_broken(std::uint64_t stream_id, const trv_error& raw) noexcept {
+    before_main();
+    try {
+      const Failure failure = copy(raw);
+      for (const std::uint64_t request_id : writing_.broke(stream_id, failure)) deliver(request_id, failure);
+    } catch (...) {
+      write_log(Level::error, 0, failure_of_current_exception().message);
     }
   }
 
@@ -390,6 +433,7 @@ class Requests : public CallServices {
   std::uint64_t last_request_id_ = 0;
   std::unordered_map<std::uint64_t, Waiting> requests_;
   std::unordered_map<std::uint64_t, ArrivingParts> arriving_;  ///< by stream, until its Incoming ends
+  Writing writing_;
 };
 
 }  // namespace trv::sdk

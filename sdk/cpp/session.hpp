@@ -296,6 +296,10 @@ class Session : public Requests {
   void answer(std::uint64_t call_id, Outcome outcome) noexcept {
     if (auto* failure = std::get_if<Failure>(&outcome)) return fail(call_id, *failure);
     if (auto* response = std::get_if<Response>(&outcome)) return respond(call_id, *response);
+    if (auto* ended = std::get_if<Ended>(&outcome)) {
+      if (ended->failure) return fail(call_id, *ended->failure);
+      return writing().end(call_id, ended->stream_id);
+    }
     const std::string& output = std::get<std::string>(outcome);
     if (output.size() > output_bytes_max) {
       Failure failure;

@@ -37,8 +37,8 @@ struct AwaitsNamed {
   void await_transform(Async<T>&&) = delete;  // name it first: `auto part = f(…); co_await part;`
 };
 
-/// What became of a call: JSON text, a failure, or the response to a request over HTTP.
-using Outcome = std::variant<std::string, Failure, Response>;
+/// What became of a call: JSON text, a failure, or the response to a request over HTTP, whole or in parts.
+using Outcome = std::variant<std::string, Failure, Response, Ended>;
 
 /// The failure that an escaped exception becomes. Call from inside a catch block.
 [[nodiscard]] inline Failure failure_of_current_exception() noexcept {
@@ -57,8 +57,8 @@ using Outcome = std::variant<std::string, Failure, Response>;
   return failure;
 }
 
-/// The body of an operation: `co_return` JSON text or a Failure; of serve() a Response or a Failure. An exception that
-/// escapes becomes Code::internal.
+/// The body of an operation: `co_return` JSON text or a Failure; of serve() a Response, the end of its Parts, or a
+/// Failure. An exception that escapes becomes Code::internal.
 class [[nodiscard]] Task {
  public:
   struct promise_type : AwaitsNamed {
@@ -70,6 +70,7 @@ class [[nodiscard]] Task {
     void return_value(std::string output) { outcome = std::move(output); }
     void return_value(Failure failure) { outcome = std::move(failure); }
     void return_value(Response response) { outcome = std::move(response); }
+    void return_value(Ended ended) { outcome = std::move(ended); }
     void unhandled_exception() noexcept { outcome = failure_of_current_exception(); }
   };
 

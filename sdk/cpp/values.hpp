@@ -192,7 +192,16 @@ struct Part {
   [[nodiscard]] bool is_last() const noexcept { return bytes.empty(); }
 };
 
+/// A part of an answer is on its way to the client.
+struct Written {};
+
+/// An answer in parts is whole, or why it is not; see Parts.
+struct Ended {
+  std::uint64_t stream_id = 0;
+  std::optional<Failure> failure = std::nullopt;
+};
+
 /// What arrives for a plugin that waits.
-using Arrival = std::variant<Response, Stored, Signature, Emitted, Part, Failure>;
+using Arrival = std::variant<Response, Stored, Signature, Emitted, Part, Written, Failure>;
 
 }  // namespace trv::sdk

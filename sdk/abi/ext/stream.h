@@ -53,7 +53,8 @@ typedef struct trv_plugin_stream {
   void (*on_end)(const trv_plugin* plugin, uint64_t stream_id);
   /* [main] The rest of the answer will not come: the connection broke, a limit, the call has ended. Nothing follows. */
   void (*on_error)(const trv_plugin* plugin, uint64_t stream_id, const trv_error* error);
-  /* [main] The client has taken so many bytes of what the plugin writes: they may be written again. */
+  /* [main] The client has taken so many bytes of what the plugin writes: they may be written again. Comes for many
+   * parts at once; bytes that were taken may be behind by 32,767. */
   void (*on_room)(const trv_plugin* plugin, uint64_t stream_id, uint64_t byte_count);
 } trv_plugin_stream;
 #define TRV_PLUGIN_STREAM_SIZE_V1 40
