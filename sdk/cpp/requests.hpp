@@ -44,8 +44,9 @@ class Requests : public CallServices {
   }
 
   std::uint64_t send_in_parts(std::uint64_t call_id, const Request& request) final {
-    arriving_.emplace(last_request_id_ + 1, ArrivingParts(stream_ == nullptr));
-    return stream_ == nullptr ? send(call_id, request) : send(call_id, request, stream_->send);
+    const bool comes_whole = stream_ == nullptr || http_ == nullptr;
+    arriving_.emplace(last_request_id_ + 1, ArrivingParts(comes_whole));
+    return comes_whole ? send(call_id, request) : send(call_id, request, stream_->send);
   }
 
   std::uint64_t next_part(std::uint64_t call_id, std::uint64_t stream_id) final {
