@@ -5,6 +5,7 @@ A Session belongs to one event loop. `send` is given one frame's name and member
 
 import asyncio
 import base64
+import contextlib
 import contextvars
 import functools
 import inspect
@@ -16,7 +17,8 @@ from typing import Any, Callable, Dict, Optional, Tuple, Type
 from . import json_text
 from .call import AsyncCall, Call, CallContext
 from .failure import Cancelled, CODES, Failure, Refused
-from .web import response_members
+from .parts import Answer
+from .web import WebResponse, response_members
 
 OUTPUT_BYTES_MAX = 1_000_000
 DETAIL_BYTES_MAX = 16_384
@@ -57,6 +59,7 @@ class OpenCall:
         self.task = task
         self.is_plain = is_plain
         self.requests: Dict[int, "asyncio.Future[Any]"] = {}
+        self.parts: Optional[Answer] = None
 
 
 class Session:
@@ -69,6 +72,7 @@ class Session:
         self._requests: Dict[int, int] = {}  # the request's number to its call's
         self._asked: Dict[int, Tuple[str, Callable[[str, Dict[str, Any]], Any]]] = {}  # what, and how to read the answer
         self._last_request = 0
+        self._streams: Dict[int, int] = {}  # the stream's number to its call's
         self._configuration: Dict[str, Any] = {}
         self.log = HostLog(send)
         self.is_over = asyncio.Event()
@@ -86,6 +90,8 @@ class Session:
             "signed": lambda body: self._answered(body, None),
             "emitted": lambda body: self._answered(body, None),
             "request_failed": lambda body: self._answered(body, host_failure(body)),
+            "room": lambda body: self._of_stream(body, lambda parts: parts.taken(body["bytes"])),
+            "stream_ended": lambda body: self._of_stream(body, lambda parts: parts.broke(host_failure(body))),
             "save": lambda body: self._start(self._save()),
             "ping": lambda body: self._send("pong", {"number": body["number"]}),
             "end": lambda body: self._start(self._end()),
@@ -197,6 +203,8 @@ class Session:
             if number in self._calls:
                 if call.request is None:
                     self._send("answer", {"call": number, "output": output_of(call.operation, output)})
+                elif isinstance(output, WebResponse) and output.parts is not None:
+                    await self._send_parts(number, output)
                 else:
                     self._send("respond", {"call": number, **response_members(output)})
         except Failure as error:
@@ -260,9 +268,54 @@ class Session:
         # A thread cannot be ended from outside: the call is answered, and what the thread still asks raises Cancelled.
         del self._calls[body["call"]]
         self._fail(body["call"], Cancelled())
+        if call.parts:
+            call.parts.cancel()
         for waiting in call.requests.values():
             if not waiting.done():
                 waiting.set_exception(Cancelled())
+
+    # ---- answers in parts
+
+    async def _send_parts(self, number: int, response: WebResponse) -> None:
+        call = self._calls[number]
+        if response.body or response.json is not None:
+            raise Failure("a response has either a body or parts")
+        self._last_request += 1
+        parts = call.parts = Answer(number, self._last_request, self._send, call.requests)
+        head = response_members(WebResponse(response.status, b"", response.headers))
+        self._streams[parts.stream] = number
+        try:
+            parts.begin({"status": head["status"], "headers": head["headers"]})
+            if hasattr(response.parts, "__aiter__"):
+                await self._write_async(parts, response.parts)
+            elif call.is_plain:
+                await self._run(self._write_blocking, parts, response.parts)
+            else:
+                with closing_parts(response.parts):
+                    for part in response.parts:
+                        await parts.write(part)
+            if number in self._calls:
+                parts.end()
+        finally:
+            del self._streams[parts.stream]
+
+    async def _write_async(self, parts: Answer, given: Any) -> None:
+        try:
+            async for part in given:
+                await parts.write(part)
+        finally:
+            if hasattr(given, "aclose"):
+                await given.aclose()
+
+    def _write_blocking(self, parts: Answer, given: Any) -> None:
+        with closing_parts(given):
+            for part in given:
+                asyncio.run_coroutine_threadsafe(parts.write(part), self._loop).result()
+
+    def _of_stream(self, body: Dict[str, Any], do: Callable[[Answer], None]) -> None:
+        call = self._calls.get(self._streams.get(body["stream"], 0))
+        if call and call.parts:
+            do(call.parts)
 
     # ---- requests
 
@@ -316,6 +369,11 @@ def output_of(operation: str, output: Any) -> Any:
         raise Failure(f"operation '{operation}' returned {size} bytes of JSON; at most {OUTPUT_BYTES_MAX} are taken",
                       "too_large")
     return output
+
+
+def closing_parts(given: Any) -> Any:
+    """Ends a generator where it is left before its end."""
+    return contextlib.closing(given) if hasattr(given, "close") else contextlib.nullcontext()
 
 
 def host_failure(body: Dict[str, Any]) -> Failure:

@@ -70,6 +70,7 @@ class Served:
     status: int
     headers: Dict[str, str]
     body: bytes
+    parts: List[bytes] = dataclasses.field(default_factory=list)  # of an answer in parts, as they were sent
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -116,6 +117,8 @@ class FakeHost:
         self.store = FakeStore()
         self.signed: List[Signed] = []
         self.events: List[Event] = []
+        self.sent_parts: List[bytes] = []  # of answers in parts, also of those that were broken off
+        self._parts: Dict[int, Served] = {}
         self._tenants: Dict[int, str] = {}
         self._keys: Dict[int, str] = {}
         self._plugin = plugin
@@ -242,6 +245,17 @@ class FakeHost:
         elif name == "respond":
             headers = {key.lower(): value for key, value in body.get("headers", [])}
             served = Served(body.get("status", 200), headers, base64.b64decode(body.get("body_base64", "")))
+            self._waiting.pop(body["call"]).set_result(served)
+        elif name == "respond_in_parts":
+            self._parts[body["stream"]] = Served(body["status"], {key.lower(): one for key, one in body["headers"]}, b"")
+        elif name == "write":
+            part = base64.b64decode(body["base64"])
+            self.sent_parts.append(part)
+            self._parts[body["stream"]].parts.append(part)
+            self._say("room", {"stream": body["stream"], "bytes": len(part)})
+        elif name == "end_stream":
+            served = self._parts.pop(body["stream"])
+            served.body = b"".join(served.parts)
             self._waiting.pop(body["call"]).set_result(served)
         elif name == "failed":
             failure = Failure(body["message"], body["code"], may_retry=body.get("may_retry", False),

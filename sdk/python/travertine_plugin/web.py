@@ -2,13 +2,14 @@
 
 import base64
 import json as json_module
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, AsyncIterable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 from urllib.parse import parse_qsl, unquote
 
 from . import json_text
 from .failure import Failure
 
 BODY_BYTES_MAX = 1_000_000
+Part = Union[str, bytes]
 
 
 class WebRequest:
@@ -49,14 +50,20 @@ class WebRequest:
 
 
 class WebResponse:
-    """What is answered. `body` is a str, bytes, or with `json=` any value of JSON."""
+    """What is answered. `body` is a str, bytes, or with `json=` any value of JSON.
+
+    With `parts=`, an iterable of str or bytes, such as a generator, or of an `async def` an asynchronous one, the answer
+    goes out part by part while it is iterated: a client that reads slowly holds up the iteration, and one that goes ends
+    it. What it raises cuts the client's connection, so that the client does not take a part for the whole.
+    """
 
     def __init__(self, status: int = 200, body: Any = b"", headers: Optional[Mapping[str, str]] = None, *,
-                 json: Any = None):
+                 json: Any = None, parts: Union[Iterable[Part], AsyncIterable[Part], None] = None):
         self.status = status
         self.headers = dict(headers or {})
         self.body = body
         self.json = json
+        self.parts = parts
 
 
 def response_members(answer: Any) -> Dict[str, Any]:

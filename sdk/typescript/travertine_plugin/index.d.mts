@@ -100,9 +100,15 @@ export interface WebRequest {
   json(): any
 }
 
-/** A text; nothing, which is a 204; or an object, with a type by its body where no header says one. */
+/** A text; nothing, which is a 204; or an object, with a type by its body where no header says one.
+ *
+ * `parts`, such as a generator's, go out one by one while they are iterated: a client that reads slowly holds up the
+ * iteration, and one that goes ends it. What it throws cuts the client's connection, so that the client does not take a
+ * part for the whole. */
 export type WebResponse = string | void |
-  { status?: number; headers?: Record<string, string>; body?: string | Uint8Array; json?: unknown }
+  { status?: number; headers?: Record<string, string>; body?: string | Uint8Array; json?: unknown } |
+  { status?: number; headers?: Record<string, string>;
+    parts: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array> }
 
 /** A request over HTTP; input, operation and connection are empty. */
 export interface WebCall extends Call {

@@ -5,7 +5,8 @@ import { encodable, toJson } from './json_text.mjs'
 import { requestOf, Response } from './http.mjs'
 import { storeOf } from './kv.mjs'
 import { emit, sign } from './services.mjs'
-import { responseOf, WebRequest } from './web.mjs'
+import { Parts } from './parts.mjs'
+import { partsOf, responseOf, WebRequest } from './web.mjs'
 
 const outputBytesMax = 1_000_000
 const detailBytesMax = 16_384
@@ -17,6 +18,7 @@ export class Session {
   #send
   #calls = new Map()
   #requests = new Map()
+  #streams = new Map()
   #lastRequest = 0
   #configuration = {}
   #isOver
@@ -41,6 +43,8 @@ export class Session {
       case 'emitted': return this.#answered(body.request, (asked, read) => read(asked, body))
       case 'http_error':
       case 'request_failed': return this.#answered(body.request, (asked) => hostFailure(asked, body))
+      case 'room': return this.#streams.get(body.stream)?.taken(body.bytes)
+      case 'stream_ended': return this.#streams.get(body.stream)?.broke(hostFailure('the answer in parts', body))
       case 'save': return void this.#save()
       case 'ping': return this.#send('pong', { number: body.number })
       case 'end': return void this.#end()
@@ -115,9 +119,29 @@ export class Session {
   #serve(body) {
     return this.#answer(body, async (signal) => {
       if (!this.#plugin.serves) throw new Failure('the program serves nothing', { code: 'not_found' })
-      const made = responseOf(await this.#race(body, signal, this.#plugin.serves))
-      this.#send('respond', { call: body.call, ...made })
+      const answer = await this.#race(body, signal, this.#plugin.serves)
+      const parts = partsOf(answer)
+      if (parts) return this.#sendParts(body, signal, answer, parts)
+      this.#send('respond', { call: body.call, ...responseOf(answer) })
     })
+  }
+
+  async #sendParts(body, signal, { status, headers, ...rest }, given) {
+    delete rest.parts
+    if (Object.keys(rest).length > 0) throw new Failure(`a response with parts has no ${Object.keys(rest).join(' and no ')}`)
+    const head = responseOf({ status, headers })
+    const parts = new Parts(body.call, ++this.#lastRequest, this.#send, signal)
+    this.#streams.set(parts.stream, parts)
+    const write = async () => {
+      for await (const part of given) await parts.write(part)
+    }
+    try {
+      parts.begin({ status: head.status, headers: head.headers })
+      await this.#race(body, signal, write)
+      parts.end()
+    } finally {
+      this.#streams.delete(parts.stream)
+    }
   }
 
   async #answer(body, work) {

@@ -62,7 +62,9 @@ export class FakeHost {
   call(operation: string, input?: unknown, options?: CallOptions): Promise<any>
   /** Asks what the plugin serves; throws Failure as the call fails. The headers are not held against the host's list. */
   serve(method: string, path: string, options?: ServeOptions):
-    Promise<{ status: number; headers: Record<string, string>; body: Buffer }>
+    Promise<{ status: number; headers: Record<string, string>; body: Buffer; parts?: Buffer[] }>
+  /** Of answers in parts, also of those that were broken off. */
+  readonly sentParts: Buffer[]
   /** Throws where manifest and program do not have the same operations. */
   checkManifest(file: string | URL): void
   /** What the plugin keeps in memory, as when its tenant switches to another version. Throws Refused. */

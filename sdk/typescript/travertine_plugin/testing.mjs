@@ -12,6 +12,7 @@ export class FakeHost {
   requests = []
   logs = []
   progress = []
+  sentParts = []
   measured = []
   signed = []
   events = []
@@ -19,6 +20,7 @@ export class FakeHost {
   #plugin
   #session
   #calls = new Map()
+  #parts = new Map()
   #lastCall = 0
   #began
 
@@ -88,6 +90,18 @@ export class FakeHost {
       case 'respond': return this.#calls.get(body.call).resolve({ status: body.status,
         headers: Object.fromEntries((body.headers ?? []).map(([name, value]) => [name.toLowerCase(), value])),
         body: Buffer.from(body.body_base64 ?? '', 'base64') })
+      case 'respond_in_parts': return void this.#parts.set(body.stream, { status: body.status,
+        headers: Object.fromEntries(body.headers.map(([name, value]) => [name.toLowerCase(), value])), parts: [] })
+      case 'write': {
+        const part = Buffer.from(body.base64, 'base64')
+        this.sentParts.push(part)
+        this.#parts.get(body.stream).parts.push(part)
+        return queueMicrotask(() => this.#session.take('room', { stream: body.stream, bytes: part.length }))
+      }
+      case 'end_stream': {
+        const answer = this.#parts.get(body.stream)
+        return this.#calls.get(body.call).resolve({ ...answer, body: Buffer.concat(answer.parts) })
+      }
       case 'failed': {
         const call = this.#calls.get(body.call)
         return call.reject(call.error ?? new Failure(body.message, { code: body.code, mayRetry: body.may_retry ?? false,

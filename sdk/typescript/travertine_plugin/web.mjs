@@ -41,13 +41,21 @@ function decoded(path) {
   }
 }
 
+/** What an answer in parts is made of, or undefined. */
+export function partsOf(answer) {
+  const parts = answer?.parts
+  if (parts === undefined) return undefined
+  if (typeof parts !== 'string' && (parts?.[Symbol.asyncIterator] || parts?.[Symbol.iterator])) return parts
+  throw new Failure(`the parts of the response are a ${typeof parts}, which cannot be iterated part by part`)
+}
+
 /** The members of a frame `respond`. Throws Failure for what cannot be sent. */
 export function responseOf(answer) {
   if (answer === undefined) return { status: 204 }
   if (typeof answer === 'string') answer = { body: answer }
   if (answer === null || typeof answer !== 'object' || Object.keys(answer).some((name) => !members.includes(name))) {
     const what = answer === null || typeof answer !== 'object' ? `${answer}` : `one with ${Object.keys(answer).join(', ')}`
-    throw new Failure('what serves returns a string, nothing, or an object with status, headers and body or json; not ' + what)
+    throw new Failure('what serves returns a string, nothing, or an object with status, headers and body, json or parts; not ' + what)
   }
   const { status = 200, headers = {}, body, json } = answer
   let bytes = Buffer.alloc(0)
