@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from . import json_text, services
 from .failure import Failure, code_of_status, retry_after_of
+from .incoming import AsyncOpening, CallStreams, Opening
 from .kv import Kv
 from .web import WebRequest
 
@@ -76,6 +77,7 @@ class CallContext:
 
     _ask: Callable[..., Any]
     _tell: Callable[[str, Dict[str, Any]], None]
+    _streams: CallStreams
 
     def __init__(self, invoke: Dict[str, Any], configuration: Dict[str, Any]):
         self.input: Any = invoke.get("input")
@@ -163,6 +165,17 @@ class Call(CallContext):
         request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
         return self._ask("http_request", request, f"{method} {path}", response_of)
 
+    def http_in_parts(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
+                      body: Union[str, bytes, None] = None, json: Any = None,
+                      timeout: Optional[float] = None) -> Opening:
+        """As http, for an answer that is long or comes over time, up to 1 GiB; `timeout` is that until its head:
+
+            with call.http_in_parts("GET", "/export") as answer:
+                for part in answer: ...
+        """
+        request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
+        return Opening(self._streams, request, f"{method} {path}")
+
 
 class AsyncCall(CallContext):
     """The call of an `async def` operation. All of these share one thread: wait with `await`, never block."""
@@ -173,6 +186,13 @@ class AsyncCall(CallContext):
         """As Call.http, with `await`."""
         request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
         return await self._ask("http_request", request, f"{method} {path}", response_of)
+
+    def http_in_parts(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
+                      body: Union[str, bytes, None] = None, json: Any = None,
+                      timeout: Optional[float] = None) -> AsyncOpening:
+        """As Call.http_in_parts, with `async with` and `async for`."""
+        request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
+        return AsyncOpening(self._streams, request, f"{method} {path}")
 
 
 def request_of(method: str, path: str, connection: str, headers: Optional[Headers], body: Union[str, bytes, None],

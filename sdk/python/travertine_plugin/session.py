@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, Type
 from . import json_text
 from .call import AsyncCall, Call, CallContext
 from .failure import Cancelled, CODES, Failure, Refused
+from .incoming import CallStreams, Stream
 from .parts import Answer
 from .web import WebResponse, response_members
 
@@ -71,6 +72,7 @@ class Session:
         self._calls: Dict[int, OpenCall] = {}
         self._requests: Dict[int, int] = {}  # the request's number to its call's
         self._asked: Dict[int, Tuple[str, Callable[[str, Dict[str, Any]], Any]]] = {}  # what, and how to read the answer
+        self._incoming: Dict[int, Stream] = {}  # answers in parts, by their request's number
         self._last_request = 0
         self._streams: Dict[int, int] = {}  # the stream's number to its call's
         self._configuration: Dict[str, Any] = {}
@@ -91,7 +93,8 @@ class Session:
             "emitted": lambda body: self._answered(body, None),
             "request_failed": lambda body: self._answered(body, host_failure(body)),
             "room": lambda body: self._of_stream(body, lambda parts: parts.taken(body["bytes"])),
-            "stream_ended": lambda body: self._of_stream(body, lambda parts: parts.broke(host_failure(body))),
+            "part": self._part,
+            "stream_ended": self._stream_ended,
             "save": lambda body: self._start(self._save()),
             "ping": lambda body: self._send("pong", {"number": body["number"]}),
             "end": lambda body: self._start(self._end()),
@@ -189,6 +192,7 @@ class Session:
         kind: Type[Any] = Call if is_plain else AsyncCall
         call = kind(body, self._configuration)
         call._ask = functools.partial(self._ask_and_block if is_plain else self._ask, number)
+        call._streams = CallStreams(self, number)
         call._tell = lambda name, body: self._send(name, {"call": number, **body})
         context = contextvars.copy_context()
         context.run(call_number.set, number)
@@ -320,21 +324,33 @@ class Session:
     # ---- requests
 
     async def _ask(self, number: int, frame: str, request: Dict[str, Any], asked: str,
-                   read: Callable[[str, Dict[str, Any]], Any]) -> Any:
-        call = self._calls.get(number)
-        if call is None:
+                   read: Callable[[str, Dict[str, Any]], Any], stream: Optional[Stream] = None) -> Any:
+        if number not in self._calls:
             raise Cancelled()
         self._last_request += 1
         which = self._last_request
         answer: "asyncio.Future[Any]" = self._loop.create_future()
-        call.requests[which] = answer
-        self._requests[which] = number
         self._asked[which] = (asked, read)
+        if stream is not None:
+            stream.number = which
+            self._incoming[which] = stream
         try:
             self._send(frame, {"call": number, "request": which, **request})
+            return await self._wait(number, which, answer)
+        finally:
+            del self._asked[which]
+
+    async def _wait(self, number: int, which: int, answer: "asyncio.Future[Any]") -> Any:
+        """For what arrives under the number of a request, or the end of its call."""
+        call = self._calls.get(number)
+        if call is None:
+            raise Cancelled()
+        call.requests[which] = answer
+        self._requests[which] = number
+        try:
             return await answer
         finally:
-            del call.requests[which], self._requests[which], self._asked[which]
+            del call.requests[which], self._requests[which]
 
     def _ask_and_block(self, number: int, *request: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(self._ask(number, *request), self._loop).result()
@@ -345,6 +361,8 @@ class Session:
         answer = call.requests.get(which) if call else None
         if answer is None or answer.done():
             return
+        if which not in self._asked:
+            return
         asked, read = self._asked[which]
         if failure:
             failure.args = (f"{asked}: {failure.message}",)
@@ -352,6 +370,16 @@ class Session:
             answer.set_exception(failure)
         else:
             answer.set_result(read(asked, body))
+
+    def _part(self, body: Dict[str, Any]) -> None:
+        if stream := self._incoming.get(body["stream"]):
+            stream.add(base64.b64decode(body["base64"]) if "base64" in body else body["text"].encode())
+
+    def _stream_ended(self, body: Dict[str, Any]) -> None:
+        if stream := self._incoming.get(body["stream"]):
+            stream.end(host_failure(body) if "code" in body else None)
+        else:
+            self._of_stream(body, lambda parts: parts.broke(host_failure(body)))
 
     def _log_traceback(self, error: BaseException) -> None:
         # The first frames are those of this file.

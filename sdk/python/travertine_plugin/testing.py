@@ -26,14 +26,21 @@ from .fake_store import FakeStore
 from .session import Session
 
 
+ROOM_BYTES = 262_144  # of a stream, that the plugin need not have taken
+PART_BYTES = 65_536
+
+
 @dataclasses.dataclass
 class Answer:
-    """What the service answers. `json` in place of `body`: any value of JSON."""
+    """What the service answers. `json` in place of `body`: any value of JSON. To a request in parts: `parts` in place of
+    `body`, and where `breaks` is given, the answer breaks off behind them."""
 
     status: int = 200
     body: Union[str, bytes] = b""
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     json: Any = None
+    parts: Optional[Iterable[bytes]] = None
+    breaks: "Optional[NoAnswer]" = None
 
 
 @dataclasses.dataclass
@@ -58,9 +65,22 @@ class Request:
     headers: Dict[str, str]
     body: bytes
     timeout_ms: int = 0
+    in_parts: bool = False
+    dropped: bool = False  # the operation left an answer in parts before its end
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+@dataclasses.dataclass
+class Coming:
+    """An answer in parts that is on its way."""
+
+    call: int
+    request: "Request"
+    parts: List[bytes]
+    breaks: "Optional[NoAnswer]"
+    room: int = ROOM_BYTES
 
 
 @dataclasses.dataclass
@@ -126,6 +146,7 @@ class FakeHost:
         self._waiting: Dict[int, "asyncio.Future[Any]"] = {}
         self._errors: Dict[int, Exception] = {}
         self._service: Dict[int, Callable[[Request], Given]] = {}
+        self._coming: Dict[int, Coming] = {}
         self._loop = asyncio.new_event_loop()
         self._began: "asyncio.Future[None]" = self._loop.create_future()
         try:
@@ -274,6 +295,14 @@ class FakeHost:
             self.logs.append(LogLine(body["level"], body["message"]))
         elif name == "http_request":
             self._serve(body)
+        elif name == "take":
+            if coming := self._coming.get(body["stream"]):
+                coming.room += body["bytes"]
+                assert coming.room <= ROOM_BYTES, "more was taken than came"
+                self._go_on(body["stream"], coming)
+        elif name == "drop":
+            if dropped := self._coming.pop(body["stream"], None):
+                dropped.request.dropped = True
         elif name == "store_request":
             frame, members = self.store.answer(self._tenants[body["call"]], body)
             self._say(frame, {"request": body["request"], **members})
@@ -288,7 +317,8 @@ class FakeHost:
 
     def _serve(self, body: Dict[str, Any]) -> None:
         request = Request(body["method"], body["path"], body["connection"], dict(body["headers"]),
-                          base64.b64decode(body.get("body_base64", "")), body.get("timeout_ms", 0))
+                          base64.b64decode(body.get("body_base64", "")), body.get("timeout_ms", 0),
+                          body.get("in_parts", False))
         self.requests.append(request)
         try:
             given = self._service[body["call"]](request)
@@ -301,8 +331,29 @@ class FakeHost:
         elif isinstance(given, NoAnswer):
             assert given.code in CODES, f"NoAnswer: {given.code!r} is not one of {', '.join(CODES)}"
             self._say("http_error", {**which, "code": given.code, "message": given.message})
+        elif request.in_parts:
+            members = answer_members(given)
+            whole = base64.b64decode(members.pop("body_base64"))
+            self._say("http_response", {**which, **members})
+            parts = list(given.parts) if given.parts is not None else [whole]
+            parts = [part[at:at + PART_BYTES] for part in parts for at in range(0, len(part), PART_BYTES)]
+            coming = Coming(body["call"], request, parts, given.breaks)
+            self._coming[body["request"]] = coming
+            self._go_on(body["request"], coming)
         else:
             self._say("http_response", {**which, **answer_members(given)})
+
+    def _go_on(self, stream: int, coming: Coming) -> None:
+        while coming.parts and coming.room:
+            part, rest = coming.parts[0][:coming.room], coming.parts[0][coming.room:]
+            coming.parts[:1] = [rest] if rest else []
+            coming.room -= len(part)
+            self._say("part", {"stream": stream, "base64": base64.b64encode(part).decode()})
+        if coming.parts:
+            return
+        del self._coming[stream]
+        broke = {"code": coming.breaks.code, "message": coming.breaks.message} if coming.breaks else {}
+        self._say("stream_ended", {"stream": stream, **broke})
 
 
 def answer_members(answer: Answer) -> Dict[str, Any]:
