@@ -57,6 +57,22 @@ export interface Response {
   throwForStatus(message?: string): this
 }
 
+/** The answer of a service in parts, once its head is there: `for await (const part of answer)`. A part has at most 262,144
+ * bytes; while none is asked for, the service waits, and memory holds no more than that. Throws Failure where the rest will
+ * not come. Leaving the loop drops the rest. */
+export interface IncomingResponse extends AsyncIterable<Buffer> {
+  readonly status: number
+  /** 200 to 299. */
+  readonly ok: boolean
+  readonly headers: [string, string][]
+  /** The first header of that name, in any case of letters. */
+  header(name: string): string | undefined
+  /** Throws the Failure that a status outside 2xx means; 408, 429 and 5xx may be retried. */
+  throwForStatus(message?: string): this
+  /** The rest is not wanted. */
+  drop(): void
+}
+
 /** A key with its value. The revision grows with each put into the store. */
 export interface Entry {
   readonly key: string
@@ -134,6 +150,8 @@ export interface Call<Input = any> {
   readonly log: Record<'debug' | 'info' | 'warning' | 'error', (message: string) => void>
   /** Asks a service over a connection of the tenant. Throws Failure where there is no answer. */
   http(method: string, path: string, options?: RequestOptions): Promise<Response>
+  /** As http, for an answer that is long or comes over time, up to 1 GiB; `timeoutMs` is that until its head. */
+  httpInParts(method: string, path: string, options?: RequestOptions): Promise<IncomingResponse>
   readonly kv: Kv
   /** Numbers of the plugin among those of the host, of all tenants together: `count` adds, `gauge` takes the place of the
    * value before, `observe` is for times in seconds. Names are of a-z, 0-9 and _; at most 4 labels with few values, and

@@ -3,6 +3,7 @@
 import { Cancelled, codes, Failure, mayRetryCode, Refused } from './failure.mjs'
 import { encodable, toJson } from './json_text.mjs'
 import { requestOf, Response } from './http.mjs'
+import { IncomingResponse } from './incoming.mjs'
 import { storeOf } from './kv.mjs'
 import { emit, sign } from './services.mjs'
 import { Parts } from './parts.mjs'
@@ -19,6 +20,7 @@ export class Session {
   #calls = new Map()
   #requests = new Map()
   #streams = new Map()
+  #incoming = new Map()
   #lastRequest = 0
   #configuration = {}
   #isOver
@@ -44,7 +46,8 @@ export class Session {
       case 'http_error':
       case 'request_failed': return this.#answered(body.request, (asked) => hostFailure(asked, body))
       case 'room': return this.#streams.get(body.stream)?.taken(body.bytes)
-      case 'stream_ended': return this.#streams.get(body.stream)?.broke(hostFailure('the answer in parts', body))
+      case 'part': return this.#incoming.get(body.stream)?.response._add(body)
+      case 'stream_ended': return this.#streamEnded(body)
       case 'save': return void this.#save()
       case 'ping': return this.#send('pong', { number: body.number })
       case 'end': return void this.#end()
@@ -203,6 +206,8 @@ export class Session {
       http: async (method, path, options = {}) => ask('http_request',
         requestOf(method, path, { connection: body.connection ?? '', ...options }), `${method} ${path}`,
         (asked, frame) => new Response(asked, frame)),
+      httpInParts: async (method, path, options = {}) => this.#askInParts(body.call, signal,
+        requestOf(method, path, { connection: body.connection ?? '', ...options }), `${method} ${path}`),
       kv: storeOf(ask),
       count: (name, by = 1, labels = {}) => this.#measure('counter', name, by, labels),
       gauge: (name, value, labels = {}) => this.#measure('gauge', name, value, labels),
@@ -211,6 +216,27 @@ export class Session {
       sign: (...request) => sign(ask, ...request),
       emit: (...request) => emit(ask, ...request)
     }
+  }
+
+  async #askInParts(call, signal, request, asked) {
+    const number = this.#lastRequest + 1
+    const response = new IncomingResponse(asked, call, number, this.#send, signal,
+      () => this.#incoming.delete(number))
+    this.#incoming.set(number, { asked, response })
+    try {
+      return await this.#ask(call, signal, 'http_request', { ...request, in_parts: true }, asked,
+        (_, frame) => response._begin(frame))
+    } catch (error) {
+      this.#incoming.delete(number)
+      throw error
+    }
+  }
+
+  #streamEnded(body) {
+    const incoming = this.#incoming.get(body.stream)
+    if (!incoming) return this.#streams.get(body.stream)?.broke(hostFailure('the answer in parts', body))
+    this.#incoming.delete(body.stream)
+    incoming.response._end('code' in body ? hostFailure(incoming.asked, body) : undefined)
   }
 
   async #ask(call, signal, frame, request, asked, read) {

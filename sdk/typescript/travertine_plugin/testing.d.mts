@@ -1,7 +1,10 @@
 import { Code, Plugin } from './index.mjs'
 
-/** What the service answers, or why nothing does; `cancel`: the call is cancelled while it waits. */
+/** What the service answers, or why nothing does; `cancel`: the call is cancelled while it waits. To a request in parts:
+ * `parts` in place of `body`, and where `breaks` is given, the answer breaks off behind them. */
 export type Answer = { status?: number; headers?: Record<string, string>; body?: string | Uint8Array; json?: unknown } |
+  { status?: number; headers?: Record<string, string>; parts: (string | Uint8Array)[];
+    breaks?: { code: Code; message: string } } |
   { code: Code; message?: string } | typeof cancel
 export const cancel: unique symbol
 
@@ -12,6 +15,10 @@ export interface Request {
   headers: Record<string, string>
   body: string
   timeoutMs: number
+  /** Its answer is to come in parts. */
+  inParts?: boolean
+  /** The operation left an answer in parts before its end. */
+  dropped?: boolean
 }
 
 export interface CallOptions {

@@ -6,6 +6,9 @@ import { FakeStore } from './fake_store.mjs'
 import { requestOf } from './http.mjs'
 import { Session } from './session.mjs'
 
+const roomBytes = 262_144 // of a stream, that the plugin need not have taken
+const partBytes = 65_536
+
 export const cancel = Symbol('cancel')
 
 export class FakeHost {
@@ -21,6 +24,7 @@ export class FakeHost {
   #session
   #calls = new Map()
   #parts = new Map()
+  #coming = new Map()
   #lastCall = 0
   #began
 
@@ -114,6 +118,18 @@ export class FakeHost {
       case 'progress': return void this.progress.push([body.fraction, body.text])
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
       case 'http_request': return this.#serve(body)
+      case 'take': {
+        const coming = this.#coming.get(body.stream)
+        if (!coming) return
+        coming.room += body.bytes
+        if (coming.room > roomBytes) throw new Error('more was taken than came')
+        return queueMicrotask(() => this.#goOn(body.stream))
+      }
+      case 'drop': {
+        const coming = this.#coming.get(body.stream)
+        if (coming) coming.request.dropped = true
+        return void this.#coming.delete(body.stream)
+      }
       case 'sign_request':
         this.signed.push({ secret: body.secret, signature: body.signature,
           data: Buffer.from(body.data_base64, 'base64').toString() })
@@ -136,7 +152,7 @@ export class FakeHost {
   #serve(body) {
     const bytes = Buffer.from(body.body_base64 ?? '', 'base64')
     const request = { method: body.method, path: body.path, connection: body.connection, timeoutMs: body.timeout_ms ?? 0,
-      headers: Object.fromEntries(body.headers), body: bytes.toString() }
+      headers: Object.fromEntries(body.headers), body: bytes.toString(), ...(body.in_parts && { inParts: true }) }
     this.requests.push(request)
     const call = this.#calls.get(body.call)
     const which = { request: body.request }
@@ -152,9 +168,28 @@ export class FakeHost {
       answer ??= { code: 'unavailable',
         message: `the test gives no answer to ${request.method} ${request.path}: call(…, { http: [{ status: 200 }] })` }
       if ('code' in answer) return this.#session.take('http_error', { ...which, message: '', ...answer })
-      const { status = 200, headers, body: text, json } = answer
+      const { status = 200, headers, body: text, json, parts, breaks } = answer
       const sent = requestOf('GET', '/', { connection: '', headers, body: text, json })
+      if (request.inParts) {
+        const whole = parts ? Buffer.concat(parts.map((part) => Buffer.from(part))) : Buffer.from(sent.body_base64 ?? '', 'base64')
+        this.#coming.set(body.request, { request, rest: whole, breaks, room: roomBytes })
+        this.#session.take('http_response', { ...which, status, headers: sent.headers })
+        return this.#goOn(body.request)
+      }
       this.#session.take('http_response', { ...which, status, headers: sent.headers, body_base64: sent.body_base64 ?? '' })
     })
+  }
+
+  #goOn(stream) {
+    const coming = this.#coming.get(stream)
+    while (coming && coming.rest.length > 0 && coming.room > 0) {
+      const part = coming.rest.subarray(0, Math.min(partBytes, coming.room))
+      coming.rest = coming.rest.subarray(part.length)
+      coming.room -= part.length
+      this.#session.take('part', { stream, base64: part.toString('base64') })
+    }
+    if (!coming || coming.rest.length > 0) return
+    this.#coming.delete(stream)
+    this.#session.take('stream_ended', { stream, ...coming.breaks })
   }
 }
