@@ -61,6 +61,8 @@ struct OpenCall {
   bool is_delivered = false;    ///< the plugin knows the call
   bool cancel_requested = false;
   bool has_progress = false;  ///< the board has it
+  bool has_spans = false;     ///< the board has some
+  bool drops_spans = false;   ///< some were dropped, and the log says so
   std::vector<OpenRequest> http;
   std::vector<OpenTimer> timers;
   std::optional<OpenAnswer> answer;
@@ -97,6 +99,8 @@ class CallTable {
     call.is_delivered = false;
     call.cancel_requested = false;
     call.has_progress = false;
+    call.has_spans = false;
+    call.drops_spans = false;
     call.answer.reset();
     ++size_;
     return call;

@@ -144,6 +144,19 @@ BytesView FrameWriter::progress(CallId call, double fraction, std::string_view t
   return finish(frames::CreateProgress(b, call, fraction, b.CreateString(text)));
 }
 
+BytesView FrameWriter::begin_span(CallId call, const Span& span) {
+  auto& b = fresh();
+  std::vector<egress::Header> attributes;
+  for (const auto& [name, value] : span.attributes) attributes.push_back({name, value});
+  const Headers made = headers(attributes);
+  return finish(frames::CreateBeginSpan(b, call, span.id, span.parent, b.CreateString(span.name), made));
+}
+
+BytesView FrameWriter::end_span(CallId call, std::uint64_t span_id) {
+  auto& b = fresh();
+  return finish(frames::CreateEndSpan(b, call, span_id));
+}
+
 BytesView FrameWriter::saved(const base::Result<std::string>& state) {
   auto& b = fresh();
   if (!state) return finish(frames::CreateSaved(b, 0, b.CreateString(state.error().message())));
@@ -464,6 +477,19 @@ base::Result<Measurement> read_measure(const frames::Measure& frame) {
   }
   for (egress::Header& label : labels) measurement.labels.emplace_back(std::move(label.name), std::move(label.value));
   return measurement;
+}
+
+Span read_span(const frames::BeginSpan& frame) {
+  Span span{.id = frame.span(),
+            .parent = frame.parent(),
+            .name = std::string(view(frame.name()).substr(0, span_name_bytes_max))};
+  if (frame.attributes() == nullptr) return span;
+  for (const frames::Header* one : *frame.attributes()) {
+    if (span.attributes.size() == span_attributes_max) break;
+    span.attributes.emplace_back(view(one->name()).substr(0, span_name_bytes_max),
+                                 view(one->value()).substr(0, span_attribute_bytes_max));
+  }
+  return span;
 }
 
 base::Result<std::string> read_saved(const frames::Saved& frame) {

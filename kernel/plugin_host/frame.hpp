@@ -13,6 +13,7 @@
 #include "kernel/plugin_host/metric_table.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/service_request.hpp"
+#include "kernel/plugin_host/span_board.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/frames/frames_generated.h"
@@ -59,6 +60,8 @@ class FrameWriter {
   [[nodiscard]] base::BytesView ready(std::string_view walls, bool keeps_state);
   [[nodiscard]] base::BytesView measure(const Measurement& measurement);
   [[nodiscard]] base::BytesView progress(CallId call, double fraction, std::string_view text);
+  [[nodiscard]] base::BytesView begin_span(CallId call, const Span& span);
+  [[nodiscard]] base::BytesView end_span(CallId call, std::uint64_t span_id);
   [[nodiscard]] base::BytesView saved(const base::Result<std::string>& state);
   [[nodiscard]] base::BytesView refused(const base::Error& error);
   [[nodiscard]] base::BytesView answer(CallId call, std::string_view output);
@@ -114,6 +117,8 @@ class FrameWriter {
 [[nodiscard]] base::Result<Measurement> read_measure(const frames::Measure& frame);
 /// Error: invalid.
 [[nodiscard]] base::Result<MetricKind> metric_kind_of(std::int32_t metric);
+/// What is over its limit is cut or dropped.
+[[nodiscard]] Span read_span(const frames::BeginSpan& frame);
 [[nodiscard]] base::Result<std::string> read_saved(const frames::Saved& frame);
 /// nullopt for one of a later version.
 [[nodiscard]] std::optional<Service> service_of(frames::Service service) noexcept;

@@ -226,6 +226,12 @@ void FrameLink::handle(const frames::Frame& frame) {
       const frames::Progress& progress = *frame.body_as_Progress();
       return user->host().progress(progress.call(), progress.fraction(), view(progress.text()));
     }
+    case frames::Body::BeginSpan:
+      if (is_over(span_frames_, limits_.spans_per_second)) return;
+      return user->host().begin_span(frame.body_as_BeginSpan()->call(), read_span(*frame.body_as_BeginSpan()));
+    case frames::Body::EndSpan:
+      if (is_over(span_frames_, limits_.spans_per_second)) return;
+      return user->host().end_span(frame.body_as_EndSpan()->call(), frame.body_as_EndSpan()->span());
     case frames::Body::Saved:
       if (!is_asked_to_save()) return;
       return user->host().saved(read_saved(*frame.body_as_Saved()));
@@ -331,6 +337,7 @@ void FrameLink::tick(Duration now) {
   const std::uint32_t lines = std::exchange(log_lines_, 0);
   progress_frames_ = 0;
   measurements_ = 0;
+  span_frames_ = 0;
   const bool was_held = std::exchange(dropped_, 0) > limits_.dropped_per_second;
   const std::shared_ptr<LinkUser> user = user_.lock();
   if (lines > limits_.log_lines_per_second && user != nullptr) {

@@ -56,6 +56,7 @@ struct LinkLimits {
   std::uint32_t log_lines_per_second = 200;
   std::uint32_t progress_per_second = 200;
   std::uint32_t measurements_per_second = 10'000;
+  std::uint32_t spans_per_second = 10'000;   ///< those that begin and those that end
   std::uint32_t dropped_per_second = 2'000;  ///< of all that is over these; then it is not read on in this second
 };
 
@@ -145,6 +146,7 @@ class FrameLink final : public PluginSide {
   std::uint32_t log_lines_ = 0;           ///< in this second
   std::uint32_t progress_frames_ = 0;     ///< the same
   std::uint32_t measurements_ = 0;        ///< the same
+  std::uint32_t span_frames_ = 0;         ///< the same
   std::uint32_t dropped_ = 0;             ///< the same
 };
 

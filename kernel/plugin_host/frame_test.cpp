@@ -40,6 +40,8 @@ std::vector<base::Bytes> one_of_each() {
   add(writer.ready("all walls", true));
   add(writer.measure({.name = "a", .value = 1, .labels = {{"b", "c"}}}));
   add(writer.progress(7, 0.5, "half"));
+  add(writer.begin_span(7, {.id = 2, .parent = 1, .name = "part", .attributes = {{"b", "c"}}}));
+  add(writer.end_span(7, 2));
   add(writer.saved("\x01bytes"));
   add(writer.saved(base::fail(base::ErrorCode::internal, "why there is none")));
   add(writer.refused({base::ErrorCode::invalid, "why"}));
@@ -110,6 +112,11 @@ void read_all(const frames::Frame& frame) {
       break;
     }
     case frames::Body::Progress: bytes = std::string(view(frame.body_as_Progress()->text())).size(); break;
+    case frames::Body::BeginSpan: {
+      const Span span = read_span(*frame.body_as_BeginSpan());
+      bytes = span.name.size() + span.attributes.size();
+      break;
+    }
     case frames::Body::Saved: {
       const auto state = read_saved(*frame.body_as_Saved());
       bytes = state ? state->size() : state.error().message().size();

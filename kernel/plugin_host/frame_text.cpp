@@ -329,6 +329,30 @@ base::Result<ProgramLine> read_measure(const Body& body) {
   return line;
 }
 
+base::Result<ProgramLine> read_begin_span(const Body& body) {
+  BeginSpanLine line;
+  TRV_TRY_ASSIGN(line.call, body.number("call"));
+  TRV_TRY_ASSIGN(line.span.id, body.number("span"));
+  TRV_TRY_ASSIGN(line.span.parent, body.number("parent", 0));
+  TRV_TRY_ASSIGN(line.span.name, body.text("name"));
+  const Value* attributes = body.find("attributes");
+  if (attributes == nullptr) return line;
+  if (!attributes->is_object()) return body.wrong("attributes", "is not an object of texts");
+  for (const auto& one : attributes->entries()) {
+    if (!one.value.is_string()) return body.wrong("attributes", "holds something that is not a text");
+    if (line.span.attributes.size() == span_attributes_max) break;
+    line.span.attributes.emplace_back(one.name(), one.value.as_string());
+  }
+  return line;
+}
+
+base::Result<ProgramLine> read_end_span(const Body& body) {
+  EndSpanLine line;
+  TRV_TRY_ASSIGN(line.call, body.number("call"));
+  TRV_TRY_ASSIGN(line.span, body.number("span"));
+  return line;
+}
+
 base::Result<ProgramLine> read_saved(const Body& body) {
   TRV_TRY_ASSIGN(const std::string problem, body.text("problem", ""));
   if (!problem.empty()) {
@@ -484,6 +508,8 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "emit_request") return read_service(body, Service::event);
   if (name == "measure") return read_measure(body);
   if (name == "progress") return read_progress(body);
+  if (name == "begin_span") return read_begin_span(body);
+  if (name == "end_span") return read_end_span(body);
   if (name == "saved") return read_saved(body);
   if (name == "pong") {
     TRV_TRY_ASSIGN(const std::uint64_t number, body.number("number"));

@@ -39,6 +39,14 @@ struct ProgressLine {
 struct MeasureLine {
   Measurement measurement;
 };
+struct BeginSpanLine {
+  CallId call = 0;
+  Span span;
+};
+struct EndSpanLine {
+  CallId call = 0;
+  std::uint64_t span = 0;
+};
 struct SavedLine {
   base::Result<std::string> state;
 };
@@ -100,8 +108,8 @@ struct PongLine {
   std::uint64_t number = 0;
 };
 using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine,
-                                 ServiceLine, PongLine, SavedLine, ProgressLine, MeasureLine, RespondInPartsLine,
-                                 WriteLine, EndStreamLine, TakeLine, DropLine>;
+                                 ServiceLine, PongLine, SavedLine, ProgressLine, MeasureLine, BeginSpanLine,
+                                 EndSpanLine, RespondInPartsLine, WriteLine, EndStreamLine, TakeLine, DropLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.
 [[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);

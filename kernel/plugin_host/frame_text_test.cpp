@@ -84,6 +84,13 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   const auto progress = std::get<ProgressLine>(*read_line(R"({"progress":{"call":7,"fraction":1,"text":"a"}})"));
   EXPECT_EQ(progress.fraction, 1.0);
   EXPECT_EQ(std::get<ProgressLine>(*read_line(R"({"progress":{"call":7,"fraction":null}})")).fraction, -1.0);
+  const auto begun = std::get<BeginSpanLine>(
+      *read_line(R"({"begin_span":{"call":7,"span":2,"parent":1,"name":"a","attributes":{"b":"c"}}})"));
+  EXPECT_EQ(begun.call, 7U);
+  EXPECT_EQ(begun.span.id, 2U);
+  EXPECT_EQ(begun.span.parent, 1U);
+  EXPECT_EQ(begun.span.attributes, (decltype(Span::attributes){{"b", "c"}}));
+  EXPECT_EQ(std::get<EndSpanLine>(*read_line(R"({"end_span":{"call":7,"span":2}})")).span, 2U);
   EXPECT_EQ(std::get<SavedLine>(*read_line(R"({"saved":{"problem":"no"}})")).state.error().message(), "no");
   EXPECT_EQ(std::get<AnswerLine>(*read_line(R"({"answer":{"call":7,"output":{"b":1,"a":[]}}})")).output,
             R"({"b":1,"a":[]})");
@@ -164,6 +171,9 @@ TEST(FrameTextTest, what_is_no_frame_is_named) {
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"message":"","detail":[]}})"), "failed.detail is not an object");
   EXPECT_EQ(problem_of(R"({"measure":{"metric":"x"}})"), "measure.metric is not counter, gauge or histogram");
   EXPECT_EQ(problem_of(R"({"measure":{"metric":"gauge","name":"a"}})"), "measure.value is not a number");
+  EXPECT_EQ(problem_of(R"({"begin_span":{"call":7,"span":1}})"), "begin_span.name is missing");
+  EXPECT_EQ(problem_of(R"({"begin_span":{"call":7,"span":1,"name":"a","attributes":{"b":1}}})"),
+            "begin_span.attributes holds something that is not a text");
   EXPECT_EQ(problem_of(R"({"progress":{"call":7,"fraction":"half"}})"), "progress.fraction is not a number");
   EXPECT_EQ(problem_of(R"({"saved":{}})"), "saved.state_base64 is missing");
   EXPECT_EQ(problem_of(R"({"log":{"level":"loud","message":""}})"), "log.level is not debug, info, warning or error");

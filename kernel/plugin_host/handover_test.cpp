@@ -25,7 +25,7 @@ class HandoverTest : public Fixture {
     load("counter_4.2.0", "4.2.0");
   }
   void load(const std::string& library, const std::string& version) {
-    constexpr std::array names = {"count", "count-later", "about", "hold"};
+    constexpr std::array names = {"count", "count-later", "about", "hold", "many-parts"};
     const base::Status loaded = Fixture::load(
         this->install(package_of(library, "", 1, "linux-x86_64", "in-process", names, version)).package_digest);
     ASSERT_TRUE(loaded) << loaded.error().message();
@@ -235,6 +235,43 @@ TYPED_TEST(HandoverTest, what_a_call_says_of_itself_is_known_until_it_ends) {
   PluginHost::cancel(handle);
   EXPECT_FALSE(held.get());
   EXPECT_FALSE(said());
+}
+
+TYPED_TEST(HandoverTest, the_parts_of_a_call_are_seen_until_it_ends_and_are_in_the_log) {
+  const auto spans = [this] { return this->host_->spans(TenantId("acme"), "key"); };
+  const auto logged = [this](const std::string& part) {
+    const std::lock_guard lock(this->log_mutex_);
+    return std::ranges::count_if(this->log_, [&](const auto& line) { return line.find(part) != std::string::npos; });
+  };
+  OperationCall call = this->call_of("hold", "4.1.0");
+  call.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  CallHandle handle;
+  auto held = this->invoke(std::move(call), &handle);
+  ASSERT_TRUE(this->eventually([&] { return spans().size() == 3 && spans()[2].took; }));
+  EXPECT_EQ(spans()[0].name, "copy");
+  EXPECT_FALSE(spans()[0].took);
+  EXPECT_EQ(spans()[0].attributes, (decltype(Span::attributes){{"page", "a \"1\""}}));
+  EXPECT_EQ(spans()[1].name, "read\\n");
+  EXPECT_EQ(spans()[1].parent, spans()[0].id);
+  EXPECT_TRUE(spans()[1].took);
+  EXPECT_TRUE(this->host_->spans(TenantId("other"), "key").empty());
+  EXPECT_EQ(logged("span name=\"read"), 2);
+  EXPECT_EQ(logged("span name=\"copy\""), 0);
+  PluginHost::cancel(handle);
+  EXPECT_FALSE(held.get());
+  EXPECT_TRUE(spans().empty());
+  EXPECT_EQ(logged("span name=\"copy\" took_ms="), 1) << "it ends with its call";
+  EXPECT_EQ(
+      logged(R"(parent=0 traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" "page"="a \"1\"")"), 1);
+}
+
+TYPED_TEST(HandoverTest, a_call_has_so_many_parts_and_the_log_says_once_that_it_wanted_more) {
+  EXPECT_EQ(this->answer("many-parts", "4.1.0"), "null");
+  const std::lock_guard lock(this->log_mutex_);
+  EXPECT_EQ(std::ranges::count_if(this->log_, [](const auto& line) { return line.starts_with("span name=\"part\""); }),
+            64);
+  EXPECT_EQ(std::ranges::count_if(this->log_, [](const auto& line) { return line.starts_with("a span was dropped"); }),
+            1);
 }
 
 class CrashingHandoverTest : public HandoverTest<IsolatedFixture> {

@@ -160,6 +160,8 @@ void InstanceCore::enqueue(Work work) {
 
 bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, WebResponse response) {
   std::pair<CallCompletion, std::vector<OpenRequest>> rest;
+  std::vector<Span> open_spans;
+  std::optional<CallRequest> about;  // of them; a call without spans pays nothing for it
   if (!outcome && outcome.error().code != ErrorCode::cancelled && answers_in_parts(id)) {
     // The client sees no more than that it was cut.
     log(LogLevel::warning, id, "an answer in parts was broken off: " + outcome.error().message);
@@ -170,9 +172,17 @@ bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, We
     if (call == nullptr) return false;
     if (call->request.web != nullptr) call->request.web->response = std::move(response);
     if (call->has_progress) services_.progress->erase(call->request.tenant, call->request.idempotency_key);
+    if (call->has_spans) {
+      about.emplace();
+      about->tenant = call->request.tenant;
+      about->idempotency_key = call->request.idempotency_key;
+      about->traceparent = call->request.traceparent;
+      open_spans = services_.spans->erase(about->tenant, about->idempotency_key, services_.clock.monotonic());
+    }
     rest = calls_.end(*call);
     notify_if_stopping();
   }
+  for (const Span& span : open_spans) log_span(*about, id, span);
   // Counted first: who has the outcome finds it in the metrics.
   ++(outcome ? succeeded_ : failed_);
   if (ended_by == EndedBy::deadline) ++timed_out_;

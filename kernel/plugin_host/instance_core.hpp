@@ -53,6 +53,8 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
            base::Result<ServiceRequest> request) noexcept override;
   void measure(base::Result<Measurement> measurement) noexcept override;
   void progress(CallId call, double fraction, std::string_view text) noexcept override;
+  void begin_span(CallId call, Span span) noexcept override;
+  void end_span(CallId call, std::uint64_t span_id) noexcept override;
   void saved(base::Result<std::string> state) noexcept override;
 
  private:
@@ -87,6 +89,8 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void ignore_answer(CallId id);
   void tell_plugin_to_cancel(CallId id);
   void conclude_all(const OperationError& why);
+  /// A line of the log about a span that has ended.
+  void log_span(const CallRequest& request, CallId call, const Span& span) const noexcept;
 
   /// Whether the plugin may do this for the tenant now: Permissions::check. Every service asks it each time.
   [[nodiscard]] base::Status permits(const base::TenantId& tenant, const package::Permission& wanted) const;

@@ -24,6 +24,15 @@ bool is_safe_method(std::string_view method) noexcept {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
 
+/// Of W3C Trace Context, version 00: what is not is passed to no service.
+bool is_traceparent(std::string_view text) noexcept {
+  constexpr std::string_view shape = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+  return text.size() == shape.size() && std::ranges::equal(text, shape, [](char c, char expected) {
+           const bool is_hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           return expected == 'x' ? is_hex : c == expected;
+         });
+}
+
 }  // namespace
 
 void InstanceCore::log(LogLevel level, CallId call, std::string_view message) noexcept {
@@ -96,6 +105,11 @@ base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t reque
     const auto left_ms = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(left).count());
     const auto bound = static_cast<std::uint64_t>(left_ms);
     request.timeout_ms = request.timeout_ms == 0 ? bound : std::min(request.timeout_ms, bound);
+  }
+  const std::string& traceparent = call->request.traceparent;
+  if (is_traceparent(traceparent) && request.headers.size() < egress::request_headers_max &&
+      !egress::has_header(request.headers, "traceparent")) {
+    request.headers.push_back({"traceparent", traceparent});
   }
   if (!is_safe_method(request.method)) {
     ++call->keys_used;

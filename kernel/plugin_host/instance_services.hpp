@@ -10,6 +10,7 @@
 #include "kernel/plugin_host/plugin_threads.hpp"
 #include "kernel/plugin_host/progress_board.hpp"
 #include "kernel/plugin_host/service_request.hpp"
+#include "kernel/plugin_host/span_board.hpp"
 #include "sdk/base/clock.hpp"
 
 namespace trv::plugin_host {
@@ -23,6 +24,7 @@ struct InstanceServices {
   ServeRequest serve = {};                              ///< empty: nothing is served
   std::shared_ptr<MetricTable> metrics = {};            ///< of this version; nullptr: nobody looks
   ProgressBoard* progress = nullptr;                    ///< nullptr: nobody looks
+  SpanBoard* spans = nullptr;                           ///< nullptr: nobody looks
   StreamLimits streams = {};
   bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
 };

@@ -77,6 +77,20 @@ base::Result<Measurement> read_metric(std::int32_t metric, trv_string name, doub
   return measurement;
 }
 
+// What is too long is cut; nullopt for what cannot be one.
+std::optional<Span> read_span(const trv_span* raw) {
+  if (raw == nullptr || raw->struct_size < TRV_SPAN_SIZE_V1) return std::nullopt;
+  Span span{.id = raw->span_id,
+            .parent = raw->parent_id,
+            .name = std::string(view(raw->name).substr(0, span_name_bytes_max))};
+  const std::size_t count = raw->attributes == nullptr ? 0 : raw->attribute_count;
+  for (std::size_t i = 0; i < std::min(count, span_attributes_max); ++i) {
+    span.attributes.emplace_back(view(raw->attributes[i].name).substr(0, span_name_bytes_max),
+                                 view(raw->attributes[i].value).substr(0, span_attribute_bytes_max));
+  }
+  return span;
+}
+
 base::Result<ServiceRequest> read_emit(const trv_event* event) {
   if (event == nullptr || event->struct_size < TRV_EVENT_SIZE_V1) {
     return base::fail(ErrorCode::invalid, "trv_event is null or too small");
@@ -360,6 +374,15 @@ const trv_host_metrics LibraryPlugin::metrics_service = {
     .record = [](const trv_host* host, std::int32_t metric, trv_string name, double value, const trv_header* labels,
                  std::uint32_t count) { self(host).side_.measure(read_metric(metric, name, value, labels, count)); }};
 
+const trv_host_trace LibraryPlugin::trace_service = {
+    .struct_size = sizeof(trv_host_trace),
+    .begin =
+        [](const trv_host* host, std::uint64_t id, const trv_span* span) {
+          if (auto read = read_span(span)) self(host).side_.begin_span(id, *std::move(read));
+        },
+    .end = [](const trv_host* host, std::uint64_t id,
+              std::uint64_t span_id) { self(host).side_.end_span(id, span_id); }};
+
 const trv_host_http LibraryPlugin::http_service = {
     .struct_size = sizeof(trv_host_http),
     .send = [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, const trv_http_request* request) {
@@ -410,6 +433,7 @@ const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexce
   if (std::strcmp(id, TRV_EXT_CALL_2) == 0) return &call_2_service;
   if (std::strcmp(id, TRV_EXT_LOG) == 0) return &log_service;
   if (std::strcmp(id, TRV_EXT_METRICS) == 0) return &metrics_service;
+  if (std::strcmp(id, TRV_EXT_TRACE) == 0) return &trace_service;
   if (std::strcmp(id, TRV_EXT_HTTP) == 0) return &http_service;
   if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &timer_service;
   if (std::strcmp(id, TRV_EXT_KV) == 0) return &kv_service;

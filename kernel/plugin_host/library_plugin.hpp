@@ -23,6 +23,7 @@
 #include "sdk/abi/ext/state.h"
 #include "sdk/abi/ext/stream.h"
 #include "sdk/abi/ext/timer.h"
+#include "sdk/abi/ext/trace.h"
 #include "sdk/abi/plugin.h"
 
 namespace trv::plugin_host {
@@ -71,6 +72,7 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_call_2 call_2_service;
   static const trv_host_log log_service;
   static const trv_host_metrics metrics_service;
+  static const trv_host_trace trace_service;
   static const trv_host_http http_service;
   static const trv_host_timer timer_service;
   static const trv_host_kv kv_service;

@@ -168,6 +168,7 @@ InstanceServices PluginHost::services_for(const Loaded& loaded, bool run_on_call
           .serve = configuration_.serve,
           .metrics = loaded.numbers,
           .progress = &progress_,
+          .spans = &spans_,
           .streams = configuration_.streams,
           .run_on_caller = run_on_caller};
 }

@@ -169,6 +169,11 @@ class PluginHost {
     return progress_.of(tenant, key);
   }
 
+  /// The parts of the call that is open under this idempotency key, in the order in which they began.
+  [[nodiscard]] std::vector<Span> spans(const base::TenantId& tenant, const std::string& key) const {
+    return spans_.of(tenant, key);
+  }
+
   /// Who begins calls passes here first.
   [[nodiscard]] CallGate& gate() noexcept { return gate_; }
 
@@ -257,6 +262,7 @@ class PluginHost {
   const base::Clock& clock_;
   const LogSink log_;
   mutable ProgressBoard progress_;
+  mutable SpanBoard spans_;
   std::unique_ptr<PluginThreads> threads_;
   CallGate gate_;
   std::mutex load_mutex_;

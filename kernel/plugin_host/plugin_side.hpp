@@ -12,6 +12,7 @@
 #include "kernel/plugin_host/metric_table.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/service_request.hpp"
+#include "kernel/plugin_host/span_board.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::plugin_host {
@@ -80,6 +81,9 @@ class HostSide {
   virtual void measure(base::Result<Measurement> measurement) noexcept = 0;
   /// How far an open call is; `fraction` outside 0 to 1: not known.
   virtual void progress(CallId call, double fraction, std::string_view text) noexcept = 0;
+  /// A part of an open call begins now, and ends. Times are the host's.
+  virtual void begin_span(CallId call, Span span) noexcept = 0;
+  virtual void end_span(CallId call, std::uint64_t span_id) noexcept = 0;
   /// The answer to PluginSide::save: the bytes, or the plugin's sentence why there are none.
   virtual void saved(base::Result<std::string> state) noexcept = 0;
 };

@@ -244,6 +244,8 @@ void ProgramPlugin::handle(std::string_view line) {
   if (const auto* progress = std::get_if<ProgressLine>(&*read)) {
     return host_.progress(progress->call, progress->fraction, progress->text);
   }
+  if (auto* begun = std::get_if<BeginSpanLine>(&*read)) return host_.begin_span(begun->call, std::move(begun->span));
+  if (const auto* over = std::get_if<EndSpanLine>(&*read)) return host_.end_span(over->call, over->span);
   if (auto* saved = std::get_if<SavedLine>(&*read)) return host_.saved(std::move(saved->state));
   if (const auto* pong = std::get_if<PongLine>(&*read)) return events_.reacted(pong->number);
   const std::lock_guard lock(mutex_);

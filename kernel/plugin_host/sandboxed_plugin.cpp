@@ -116,6 +116,14 @@ class FramedHost final : public HostSide {
     const std::lock_guard lock(mutex_);
     send(writer_.progress(call, fraction, text.substr(0, message_bytes_max)));
   }
+  void begin_span(CallId call, Span span) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.begin_span(call, span));
+  }
+  void end_span(CallId call, std::uint64_t span_id) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.end_span(call, span_id));
+  }
   void saved(base::Result<std::string> state) noexcept override {
     const std::lock_guard lock(mutex_);
     send(writer_.saved(state));

@@ -102,6 +102,16 @@ struct EmittedEvent {
   std::string data = {};
 };
 
+/// A part of a call, as the plugin named it.
+struct SpanFacts {
+  std::uint64_t call_id = 0;
+  std::uint64_t span_id = 0;
+  std::uint64_t parent_id = 0;
+  std::string name = {};
+  HeaderList attributes = {};
+  bool has_ended = false;
+};
+
 struct CallFacts {
   std::string operation = {};
   std::string input = "{}";

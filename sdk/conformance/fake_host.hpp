@@ -340,6 +340,9 @@ class FakeHost final : public FakeStreams {
       const std::uint32_t number = ++call->second.writes;
       request.idempotency_key = call->second.facts.idempotency_key + (number == 1 ? "" : "/" + std::to_string(number));
     }
+    // As a kernel does, for a traceparent that is one.
+    if (call != calls_.end() && call->second.facts.traceparent.size() == 55 && !request.header("traceparent"))
+      request.headers.emplace_back("traceparent", call->second.facts.traceparent);
     requests_.push_back(std::move(request));
   }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The services of a FakeHost (fake_host.hpp): time, store, signatures and events. Header-only; C++20 and the standard
-// library.
+// The services of a FakeHost (fake_host.hpp): time, store, signatures, events and spans. Header-only; C++20 and the
+// standard library.
 
 #include <cstdint>
 #include <deque>
@@ -16,6 +16,7 @@
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/timer.h"
+#include "sdk/abi/ext/trace.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
 #include "sdk/conformance/fake_calls.hpp"
@@ -64,6 +65,12 @@ class FakeServices : public FakeCalls {
     return events_;
   }
 
+  /// Every span, in the order in which they began.
+  [[nodiscard]] std::vector<SpanFacts> spans() const {
+    const std::lock_guard lock(mutex_);
+    return spans_;
+  }
+
   /// From here on store, signatures and events fail with this; nullopt: none does.
   void refuse_services(std::optional<CallError> error) { store_.fail_with(std::move(error)); }
   /// What the plugin has in its stores, and why they fail where a test wants that.
@@ -83,6 +90,10 @@ class FakeServices : public FakeCalls {
     event_service_ = {.struct_size = sizeof(trv_host_event),
                       .emit = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
                                  const trv_event* event) { of(h).on_emit(call_id, request_id, event); }};
+    trace_service_ = {
+        .struct_size = sizeof(trv_host_trace),
+        .begin = [](const trv_host* h, std::uint64_t call_id, const trv_span* span) { of(h).on_begin(call_id, span); },
+        .end = [](const trv_host* h, std::uint64_t call_id, std::uint64_t span_id) { of(h).on_end(call_id, span_id); }};
   }
   ~FakeServices() = default;
 
@@ -101,6 +112,7 @@ class FakeServices : public FakeCalls {
     if (id == TRV_EXT_KV && shape_.offers_kv) return &kv_service_;
     if (id == TRV_EXT_SECRET && shape_.offers_secret) return &secret_service_;
     if (id == TRV_EXT_EVENT && shape_.offers_event) return &event_service_;
+    if (id == TRV_EXT_TRACE && shape_.offers_trace) return &trace_service_;
     return nullptr;
   }
 
@@ -212,7 +224,31 @@ class FakeServices : public FakeCalls {
     timers_.push_back({.call_id = call_id, .timer_id = timer_id, .after_ms = after_ms});
   }
 
+  void on_begin(std::uint64_t call_id, const trv_span* raw) {
+    const std::lock_guard lock(mutex_);
+    if (stage_ == Stage::destroyed) faults_.push_back("a span was begun after destroy");
+    if (raw == nullptr || raw->struct_size < TRV_SPAN_SIZE_V1) {
+      faults_.push_back("call " + std::to_string(call_id) + ": trv_span is too short");
+      return;
+    }
+    SpanFacts span = {call_id, raw->span_id, raw->parent_id, text_of(raw->name)};
+    for (std::uint32_t i = 0; i < raw->attribute_count; ++i)
+      span.attributes.emplace_back(text_of(raw->attributes[i].name), text_of(raw->attributes[i].value));
+    for (const SpanFacts& other : spans_)
+      if (other.call_id == call_id && other.span_id == span.span_id)
+        faults_.push_back("span " + std::to_string(span.span_id) + " was begun twice");
+    spans_.push_back(std::move(span));
+  }
+
+  void on_end(std::uint64_t call_id, std::uint64_t span_id) {
+    const std::lock_guard lock(mutex_);
+    if (stage_ == Stage::destroyed) faults_.push_back("a span was ended after destroy");
+    for (SpanFacts& span : spans_)
+      if (span.call_id == call_id && span.span_id == span_id) span.has_ended = true;
+  }
+
   trv_host_timer timer_service_ = {};
+  trv_host_trace trace_service_ = {};
   trv_host_kv kv_service_ = {};
   trv_host_secret secret_service_ = {};
   trv_host_event event_service_ = {};
@@ -225,6 +261,7 @@ class FakeServices : public FakeCalls {
   std::deque<std::function<void()>> answers_;
   std::vector<SignAsked> signatures_;
   std::vector<EmittedEvent> events_;
+  std::vector<SpanFacts> spans_;
 };
 
 }  // namespace trv::conformance

@@ -45,6 +45,9 @@ enum class SignatureKind : std::int32_t {
 /// At most 4, as name and value.
 using Labels = std::vector<std::pair<std::string_view, std::string_view>>;
 
+/// At most 8, as name and value.
+using Attributes = std::vector<std::pair<std::string_view, std::string_view>>;
+
 /// What a Call needs of the instance that it runs in; Session implements it.
 class CallServices {
  public:
@@ -75,10 +78,41 @@ class CallServices {
   virtual void forget(std::uint64_t request_id) noexcept = 0;
   virtual void record(trv_metric metric, std::string_view name, double value, const Labels& labels) const noexcept = 0;
   virtual void progress(std::uint64_t call_id, double fraction, std::string_view text) const noexcept = 0;
+  /// Gives the span's id.
+  virtual std::uint64_t begin_span(std::uint64_t call_id, std::uint64_t parent_id, std::string_view name,
+                                   const Attributes& attributes) const noexcept = 0;
+  virtual void end_span(std::uint64_t call_id, std::uint64_t span_id) const noexcept = 0;
   virtual void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept = 0;
 
  protected:
   ~CallServices() = default;
+};
+
+/// A named part of a call, whose time the host takes (trv.trace/1), from here to end() or its destruction. Lives no
+/// longer than the call. Any thread.
+class [[nodiscard]] Span {
+ public:
+  Span(const CallServices& services, std::uint64_t call_id, std::uint64_t parent_id, std::string_view name,
+       const Attributes& attributes) noexcept
+      : services_(&services), call_id_(call_id), id_(services.begin_span(call_id, parent_id, name, attributes)) {}
+  Span(Span&& other) noexcept
+      : services_(std::exchange(other.services_, nullptr)), call_id_(other.call_id_), id_(other.id_) {}
+  Span& operator=(Span&&) = delete;
+  ~Span() { end(); }
+
+  /// The second time does nothing.
+  void end() noexcept {
+    if (services_ != nullptr) std::exchange(services_, nullptr)->end_span(call_id_, id_);
+  }
+  /// A part of this part. Only before end().
+  Span span(std::string_view name, const Attributes& attributes = {}) const noexcept {
+    return {*services_, call_id_, id_, name, attributes};
+  }
+
+ private:
+  const CallServices* services_;
+  std::uint64_t call_id_;
+  std::uint64_t id_;
 };
 
 /// A request that was sent, and its answer once it was waited for:
@@ -317,6 +351,16 @@ class Call {
   /// word counts, and nothing waits for it. Ignored where the host does not have trv.call/2. Any thread.
   void progress(double fraction, std::string_view text = {}) const noexcept {
     services_.progress(facts_.id, fraction, text);
+  }
+
+  /// Begins a named part of the call, so that operators see how long what takes:
+  ///
+  ///   const auto reading = call.span("read page", {{"page", number}});
+  ///
+  /// It ends with the block, or with reading.end(). Never secrets or personal data. Ignored where the host does not
+  /// have trv.trace/1. Any thread.
+  Span span(std::string_view name, const Attributes& attributes = {}) const noexcept {
+    return {services_, facts_.id, 0, name, attributes};
   }
 
   /// One line for the operator's log. Never secrets or personal data. Any thread.

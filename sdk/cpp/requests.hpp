@@ -2,10 +2,11 @@
 // What the calls of one plugin instance ask of the host: requests that are open, and the answers that arrive for them.
 // Authors do not use it; they write a Plugin (plugin.hpp). C++20.
 //
-// Threads: [main], but for what writes to the log, to the metrics and of progress.
+// Threads: [main], but for what writes to the log, to the metrics, of progress and of spans.
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <optional>
@@ -24,6 +25,7 @@
 #include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/stream.h"
 #include "sdk/abi/ext/timer.h"
+#include "sdk/abi/ext/trace.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/cpp/abi_values.hpp"
 #include "sdk/cpp/call.hpp"
@@ -184,6 +186,27 @@ class Requests : public CallServices {
     if (call_2_ != nullptr) call_2_->progress(host_, call_id, fraction, borrow(text));
   }
 
+  std::uint64_t begin_span(std::uint64_t call_id, std::uint64_t parent_id, std::string_view name,
+                           const Attributes& attributes) const noexcept final {
+    const std::uint64_t span_id = last_span_id_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (trace_ == nullptr) return span_id;
+    std::array<trv_header, 8> raw{};
+    const std::size_t count = std::min(attributes.size(), raw.size());
+    for (std::size_t i = 0; i < count; ++i) raw[i] = {borrow(attributes[i].first), borrow(attributes[i].second)};
+    const trv_span span = {.struct_size = sizeof(trv_span),
+                           .attribute_count = static_cast<std::uint32_t>(count),
+                           .attributes = raw.data(),
+                           .name = borrow(name),
+                           .span_id = span_id,
+                           .parent_id = parent_id};
+    trace_->begin(host_, call_id, &span);
+    return span_id;
+  }
+
+  void end_span(std::uint64_t call_id, std::uint64_t span_id) const noexcept final {
+    if (trace_ != nullptr) trace_->end(host_, call_id, span_id);
+  }
+
   void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept final {
     if (log_ != nullptr) log_->write(host_, static_cast<std::int32_t>(level), call_id, borrow(text));
   }
@@ -253,6 +276,7 @@ class Requests : public CallServices {
     call_2_ = service<trv_host_call_2>(TRV_EXT_CALL_2, TRV_HOST_CALL_2_SIZE_V1);
     log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
     metrics_ = service<trv_host_metrics>(TRV_EXT_METRICS, TRV_HOST_METRICS_SIZE_V1);
+    trace_ = service<trv_host_trace>(TRV_EXT_TRACE, TRV_HOST_TRACE_SIZE_V1);
     http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
     stream_ = service<trv_host_stream>(TRV_EXT_STREAM, TRV_HOST_STREAM_SIZE_V1);
     timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
@@ -423,6 +447,7 @@ class Requests : public CallServices {
   const trv_host_call_2* call_2_ = nullptr;
   const trv_host_log* log_ = nullptr;
   const trv_host_metrics* metrics_ = nullptr;
+  const trv_host_trace* trace_ = nullptr;
   const trv_host_http* http_ = nullptr;
   const trv_host_timer* timer_ = nullptr;
   const trv_host_kv* kv_ = nullptr;
@@ -432,6 +457,7 @@ class Requests : public CallServices {
   const trv_host_stream* stream_ = nullptr;
 
   std::uint64_t last_request_id_ = 0;
+  mutable std::atomic<std::uint64_t> last_span_id_ = 0;
   std::unordered_map<std::uint64_t, Waiting> requests_;
   std::unordered_map<std::uint64_t, ArrivingParts> arriving_;  ///< by stream, until its Incoming ends
   Writing writing_;

@@ -19,7 +19,8 @@ class Counter : public Plugin {
     return {{"count", &Counter::count},
             {"count-later", &Counter::count_later},
             {"about", &Counter::about},
-            {"hold", &Counter::hold}};
+            {"hold", &Counter::hold},
+            {"many-parts", &Counter::many_parts}};
   }
 
   std::optional<Failure> activate(std::string_view configuration) override {
@@ -68,8 +69,14 @@ class Counter : public Plugin {
   Task hold(Call& call) {
     call.progress(2, "not begun");
     call.progress(0.25, "a quarter\n");
+    const auto copying = call.span("copy", {{"page", "a \"1\""}});
+    for (int i = 0; i < 2; ++i) const auto reading = copying.span("read\n");
     auto waited = call.wait(std::chrono::minutes(1));
     co_await waited;
+    co_return "null";
+  }
+  Task many_parts(Call& call) {
+    for (int i = 0; i < 100; ++i) const auto part = call.span("part");
     co_return "null";
   }
   Task about(Call&) {

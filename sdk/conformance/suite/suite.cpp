@@ -351,7 +351,8 @@ void a_host_without_optional_services_is_coped_with(Bench& bench) {
                  .offers_kv = false,
                  .offers_secret = false,
                  .offers_event = false,
-                 .offers_stream = false});
+                 .offers_stream = false,
+                 .offers_trace = false});
   if (!host.activate(bench.options.configuration)) return;
   for (const Example& example : bench.examples()) {
     const std::string where = fmt::format("operation {}, without trv.http/1", example.operation);

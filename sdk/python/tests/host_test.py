@@ -56,6 +56,34 @@ class ProgressTest(unittest.TestCase):
             self.assertIsNone(host.progress[1][0])
 
 
+class SpanTest(unittest.TestCase):
+    def test_parts_of_a_call_have_names_and_end(self):
+        plugin = Plugin()
+
+        @plugin.operation("copy")
+        def copy(call):
+            with call.span("copy", pages=2) as copying:
+                with copying.span("å" * 300):
+                    raise Failure("no")
+
+        @plugin.operation("copy-later")
+        async def copy_later(call):
+            reading = call.span("read")
+            reading.end()
+            reading.end()
+
+        with FakeHost(plugin) as host:
+            with self.assertRaisesRegex(Failure, "^no$"):
+                host.call("copy")
+            self.assertEqual(host.spans[0], ("copy", 0, {"pages": "2"}))
+            self.assertEqual(host.spans[1][1:], (1, {}))
+            self.assertLessEqual(len(host.spans[1][0].encode()), 64)
+            self.assertEqual(host.spans_ended, [2, 1])
+            host.call("copy-later")
+            self.assertEqual(host.spans[2], ("read", 0, {}))
+            self.assertEqual(host.spans_ended, [2, 1, 1])
+
+
 class StateTest(unittest.TestCase):
     def refusal(self, *state):
         with self.assertRaises(Refused) as raised:

@@ -1,11 +1,12 @@
 """What an operation knows of its call, and what it can ask of the host."""
 
 import base64
+import itertools
 import json as json_module
 import logging
 import math
 import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from . import json_text, services
 from .failure import Failure, code_of_status, retry_after_of
@@ -63,6 +64,37 @@ class Response:
                       retry_after=retry_after_of(self.header("Retry-After"), self.header("Date")) if may_retry else 0)
 
 
+class Span:
+    """A named part of a call, whose time the host takes: from its making to end(), or to the end of its `with`."""
+
+    def __init__(self, tell: Callable[[str, Dict[str, Any]], None], ids: Iterator[int], parent: int, name: str,
+                 attributes: Dict[str, Any]):
+        self._tell = tell
+        self._ids = ids
+        self._id = next(ids)
+        self._is_open = True
+        texts = {key: json_text.encodable(str(value), 256) for key, value in attributes.items()}
+        body = {"span": self._id, "parent": parent, "name": json_text.encodable(name, 64), "attributes": texts}
+        json_text.check(body, "span")
+        self._tell("begin_span", body)
+
+    def span(self, name: str, **attributes: Any) -> "Span":
+        """A part of this part."""
+        return Span(self._tell, self._ids, self._id, name, attributes)
+
+    def end(self) -> None:
+        """The second time does nothing."""
+        if self._is_open:
+            self._is_open = False
+            self._tell("end_span", {"span": self._id})
+
+    def __enter__(self) -> "Span":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.end()
+
+
 class CallContext:
     """What both kinds of calls have.
 
@@ -90,6 +122,7 @@ class CallContext:
         self.traceparent: str = invoke.get("traceparent", "")
         self.attempt: int = invoke.get("attempt", 1)
         self.log = logging.getLogger("plugin")
+        self._span_ids = itertools.count(1)
         timeout_ms = invoke.get("timeout_ms", 0)
         self._ends_at = time.monotonic() + timeout_ms / 1000 if timeout_ms else None
         self._is_cancelled = False
@@ -126,6 +159,11 @@ class CallContext:
         if fraction is not None and not 0 <= fraction <= 1:
             raise ValueError(f"progress: fraction is {fraction!r}, which is not from 0 to 1")
         self._tell("progress", {"fraction": fraction, "text": json_text.encodable(text, 256)})
+
+    def span(self, name: str, **attributes: Any) -> "Span":
+        """Begins a named part of the call, so that operators see how long what takes: `with call.span("read", page=3):`.
+        At most 64 of a call, with 8 attributes. Never secrets or personal data. From any thread."""
+        return Span(self._tell, self._span_ids, 0, name, attributes)
 
     def sign(self, secret: str, data: Union[str, bytes], signature: str = "hmac-sha256") -> Any:
         """The bytes of a signature, by a secret that the plugin never sees: `secret` is the name that the configuration

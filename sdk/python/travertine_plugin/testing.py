@@ -133,6 +133,8 @@ class FakeHost:
         self.requests: List[Request] = []
         self.logs: List[LogLine] = []
         self.measured: List[Tuple[str, str, float, Dict[str, str]]] = []
+        self.spans: List[Tuple[str, int, Dict[str, str]]] = []
+        self.spans_ended: List[int] = []
         self.progress: List[Tuple[Optional[float], str]] = []
         self.store = FakeStore()
         self.signed: List[Signed] = []
@@ -289,6 +291,10 @@ class FakeHost:
             self._saved.set_result(base64.b64decode(body["state_base64"]))
         elif name == "measure":
             self.measured.append((body["metric"], body["name"], body["value"], body["labels"]))
+        elif name == "begin_span":
+            self.spans.append((body["name"], body["parent"], body["attributes"]))
+        elif name == "end_span":
+            self.spans_ended.append(body["span"])
         elif name == "progress":
             self.progress.append((body["fraction"], body["text"]))
         elif name == "log":

@@ -25,6 +25,21 @@ test('how far a call is can be said', async () => {
   assert.deepEqual(one.progress, [[0.5, 'half'], [undefined, 'on']])
 })
 
+test('parts of a call have names and end', async () => {
+  const one = new FakeHost(new Plugin().operation('copy', (call) => {
+    const copying = call.span('copy', { pages: 2 })
+    const reading = copying.span('å'.repeat(300))
+    reading.end()
+    reading.end()
+    copying.end()
+  }))
+  await one.call('copy')
+  assert.deepEqual(one.spans[0], ['copy', 0, { pages: '2' }])
+  assert.equal(one.spans[1][1], 1)
+  assert.ok(Buffer.byteLength(one.spans[1][0]) <= 300)
+  assert.deepEqual(one.spansEnded, [2, 1])
+})
+
 test('what the plugin keeps in memory is handed over, or why not', async () => {
   const counter = () => {
     let count = 0

@@ -131,6 +131,14 @@ export interface WebCall extends Call {
   readonly request: WebRequest
 }
 
+/** A named part of a call, whose time the host takes. */
+export interface Span {
+  /** A part of this part. */
+  span(name: string, attributes?: Record<string, string | number>): Span
+  /** The second time does nothing. */
+  end(): void
+}
+
 export interface Call<Input = any> {
   readonly input: Input
   /** The plugin's, of this tenant. */
@@ -162,6 +170,9 @@ export interface Call<Input = any> {
   /** Says how far the call is, for people who look at its workflow: from 0 to 1, undefined: not known; at most 64
    * characters. The last word counts, and nothing waits for it. */
   progress(fraction?: number, text?: string): void
+  /** Begins a named part of the call, so that operators see how long what takes; it ends with the call at the latest. At
+   * most 64 of a call, with 8 attributes. Never secrets or personal data. */
+  span(name: string, attributes?: Record<string, string | number>): Span
   /** The bytes of a signature, by a secret that the plugin never sees: `secret` is the name that the configuration gives in
    * a field which its schema marks with "secret": true. `hmac-sha256` where missing. */
   sign(secret: string, data: string | Uint8Array,

@@ -89,6 +89,20 @@ export class Session {
     this.#send('measure', { metric, name: encodable(String(name), 64), value, labels: Object.fromEntries(texts) })
   }
 
+  #span(call, ids, parent, name, attributes) {
+    const span = ++ids.last
+    const texts = Object.entries(attributes).map(([key, value]) => [encodable(String(key), 64), encodable(String(value), 256)])
+    this.#send('begin_span', { call, span, parent, name: encodable(String(name), 64), attributes: Object.fromEntries(texts) })
+    let isOpen = true
+    return {
+      span: (part, more = {}) => this.#span(call, ids, span, part, more),
+      end: () => {
+        if (isOpen) this.#send('end_span', { call, span })
+        isOpen = false
+      }
+    }
+  }
+
   async #save() {
     try {
       if (!this.#plugin.save) throw new Refused('it has no onSave')
@@ -189,6 +203,7 @@ export class Session {
 
   #callOf(body, signal) {
     const ask = (...request) => this.#ask(body.call, signal, ...request)
+    const spanIds = { last: 0 }
     const log = (level) => (message) => this.#log(level, message, body.call)
     return {
       input: body.input,
@@ -213,6 +228,7 @@ export class Session {
       gauge: (name, value, labels = {}) => this.#measure('gauge', name, value, labels),
       observe: (name, value, labels = {}) => this.#measure('histogram', name, value, labels),
       progress: (fraction, text = '') => this.#send('progress', { call: body.call, fraction, text: encodable(text, 64) }),
+      span: (name, attributes = {}) => this.#span(body.call, spanIds, 0, name, attributes),
       sign: (...request) => sign(ask, ...request),
       emit: (...request) => emit(ask, ...request)
     }

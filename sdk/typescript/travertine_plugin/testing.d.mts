@@ -59,6 +59,10 @@ export class FakeHost {
   readonly logs: { level: 'debug' | 'info' | 'warning' | 'error'; message: string }[]
   /** Numbers that operations recorded: kind, name, value, labels. */
   readonly measured: [string, string, number, Record<string, string>][]
+  /** Name, number of the span that it is a part of (0: the call), attributes. The first of a call has the number 1. */
+  readonly spans: [string, number, Record<string, string>][]
+  /** Numbers, in the order in which they ended. */
+  readonly spansEnded: number[]
   /** What operations said of how far they are. */
   readonly progress: [number | undefined, string][]
   readonly store: FakeStore

@@ -16,6 +16,8 @@ export class FakeHost {
   logs = []
   progress = []
   sentParts = []
+  spans = []
+  spansEnded = []
   measured = []
   signed = []
   events = []
@@ -115,6 +117,8 @@ export class FakeHost {
         if ('problem' in body) return this.#saved.reject(new Refused(body.problem))
         return this.#saved.resolve(Buffer.from(body.state_base64, 'base64'))
       case 'measure': return void this.measured.push([body.metric, body.name, body.value, body.labels])
+      case 'begin_span': return void this.spans.push([body.name, body.parent, body.attributes])
+      case 'end_span': return void this.spansEnded.push(body.span)
       case 'progress': return void this.progress.push([body.fraction, body.text])
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
       case 'http_request': return this.#serve(body)

@@ -149,6 +149,8 @@ async fn yields(call: Call) -> Result<Value, Failure> {
     call.count("yields", 2.0, &[("kind", "plain")]);
     call.progress(Some(0.5), "half");
     call.progress(None, "on");
+    let whole = call.span("whole", &[("kind", "plain")]);
+    drop(whole.span("part", &[]));
     Yields(1000).await;
     Ok(json!(call.is_cancelled()))
 }

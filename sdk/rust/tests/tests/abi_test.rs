@@ -6,7 +6,7 @@ use std::process::Command;
 use travertine_plugin::abi::*;
 
 /// What is bound; a header that comes later is bound with what uses it.
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 15] = [
     "types.h",
     "host.h",
     "plugin.h",
@@ -21,6 +21,7 @@ const HEADERS: [&str; 14] = [
     "ext/state.h",
     "ext/health.h",
     "ext/metrics.h",
+    "ext/trace.h",
 ];
 
 /// Names that C has and Rust cannot have.
@@ -91,6 +92,8 @@ fn the_bindings_are_those_of_the_headers() {
         trv_plugin_state { struct_size, save, restore }
         trv_plugin_health { struct_size, check }
         trv_host_metrics { struct_size, record }
+        trv_span { struct_size, attribute_count, attributes, name, span_id, parent_id }
+        trv_host_trace { struct_size, begin, end }
         trv_plugin_event { struct_size, on_emitted, on_error }
     };
     numbers!(facts, c, TRV_ABI_MAJOR TRV_ABI_MINOR
@@ -99,7 +102,7 @@ fn the_bindings_are_those_of_the_headers() {
         TRV_ERROR_TOO_LARGE TRV_ERROR_EXHAUSTED TRV_ERROR_UNAVAILABLE TRV_ERROR_TIMEOUT TRV_ERROR_CANCELLED
         TRV_ERROR_INTERNAL TRV_RETRY_NEVER TRV_RETRY_SAFE
         TRV_LOG_DEBUG TRV_LOG_INFO TRV_LOG_WARNING TRV_LOG_ERROR
-        TRV_HOST_SIZE_V1 TRV_CALL_SIZE_V1 TRV_ERROR_SIZE_V1 TRV_HOST_CALL_SIZE_V1 TRV_HOST_CALL_2_SIZE_V1 TRV_HOST_METRICS_SIZE_V1 TRV_METRIC_COUNTER TRV_METRIC_GAUGE TRV_METRIC_HISTOGRAM TRV_HOST_LOG_SIZE_V1
+        TRV_HOST_SIZE_V1 TRV_CALL_SIZE_V1 TRV_ERROR_SIZE_V1 TRV_HOST_CALL_SIZE_V1 TRV_HOST_CALL_2_SIZE_V1 TRV_HOST_METRICS_SIZE_V1 TRV_SPAN_SIZE_V1 TRV_HOST_TRACE_SIZE_V1 TRV_METRIC_COUNTER TRV_METRIC_GAUGE TRV_METRIC_HISTOGRAM TRV_HOST_LOG_SIZE_V1
         TRV_HOST_HTTP_SIZE_V1 TRV_HOST_TIMER_SIZE_V1 TRV_HTTP_REQUEST_SIZE_V1 TRV_HTTP_RESPONSE_SIZE_V1
         TRV_HOST_KV_SIZE_V1 TRV_HOST_SECRET_SIZE_V1 TRV_HOST_EVENT_SIZE_V1 TRV_KV_ANSWER_SIZE_V1 TRV_EVENT_SIZE_V1);
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
@@ -109,6 +112,7 @@ fn the_bindings_are_those_of_the_headers() {
     let texts = [
         ("TRV_FACTORY_ID", TRV_FACTORY_ID),
         ("TRV_EXT_CALL", TRV_EXT_CALL.trim_end_matches('\0')),
+        ("TRV_EXT_TRACE", TRV_EXT_TRACE.trim_end_matches('\0')),
         ("TRV_EXT_METRICS", TRV_EXT_METRICS.trim_end_matches('\0')),
         ("TRV_EXT_CALL_2", TRV_EXT_CALL_2.trim_end_matches('\0')),
         ("TRV_EXT_HTTP", TRV_EXT_HTTP.trim_end_matches('\0')),

@@ -235,6 +235,10 @@ fn how_far_a_call_is_can_be_said() {
     let host = host();
     assert_eq!(host.call("yields", json!({}), &[]), Ok(json!(false)));
     assert_eq!(host.measured(), [(1, "yields".to_string(), 2.0)]);
+    let (whole, part) = (&host.spans()[0], &host.spans()[1]);
+    assert_eq!((whole.name.as_str(), whole.parent, whole.has_ended), ("whole", 0, true));
+    assert_eq!(whole.attributes, [("kind".to_string(), "plain".to_string())]);
+    assert_eq!((part.name.as_str(), part.parent, part.has_ended), ("part", whole.id, true));
     assert_eq!(host.progress(), [(0.5, "half".to_string()), (-1.0, "on".to_string())]);
 }
 

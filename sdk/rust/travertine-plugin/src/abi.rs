@@ -11,6 +11,7 @@ pub const TRV_FACTORY_ID: &str = "trv.factory/1";
 pub const TRV_EXT_CALL: &str = "trv.call/1\0";
 pub const TRV_EXT_CALL_2: &str = "trv.call/2\0";
 pub const TRV_EXT_METRICS: &str = "trv.metrics/1\0";
+pub const TRV_EXT_TRACE: &str = "trv.trace/1\0";
 pub const TRV_EXT_HTTP: &str = "trv.http/1\0";
 pub const TRV_EXT_LOG: &str = "trv.log/1\0";
 pub const TRV_EXT_TIMER: &str = "trv.timer/1\0";
@@ -62,6 +63,8 @@ pub const TRV_METRIC_GAUGE: i32 = 2;
 pub const TRV_METRIC_HISTOGRAM: i32 = 3;
 
 pub const TRV_HOST_METRICS_SIZE_V1: u32 = 16;
+pub const TRV_SPAN_SIZE_V1: u32 = 48;
+pub const TRV_HOST_TRACE_SIZE_V1: u32 = 24;
 pub const TRV_HOST_LOG_SIZE_V1: u32 = 16;
 pub const TRV_HOST_HTTP_SIZE_V1: u32 = 16;
 pub const TRV_HOST_TIMER_SIZE_V1: u32 = 16;
@@ -343,6 +346,23 @@ pub struct trv_host_metrics {
         labels: *const trv_header,
         label_count: u32,
     ),
+}
+
+#[repr(C)]
+pub struct trv_span {
+    pub struct_size: u32,
+    pub attribute_count: u32,
+    pub attributes: *const trv_header,
+    pub name: trv_string,
+    pub span_id: u64,
+    pub parent_id: u64,
+}
+
+#[repr(C)]
+pub struct trv_host_trace {
+    pub struct_size: u32,
+    pub begin: unsafe extern "C" fn(host: *const trv_host, call_id: u64, span: *const trv_span),
+    pub end: unsafe extern "C" fn(host: *const trv_host, call_id: u64, span_id: u64),
 }
 
 #[repr(C)]

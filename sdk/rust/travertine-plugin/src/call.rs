@@ -43,6 +43,30 @@ struct Facts {
 #[derive(Clone)]
 pub struct Call(Arc<Facts>);
 
+/// A named part of a call, whose time the host takes until it is dropped.
+pub struct Span {
+    call: Call,
+    id: u64,
+}
+
+impl Span {
+    fn begin(call: &Call, parent_id: u64, name: &str, attributes: &[(&str, &str)]) -> Span {
+        Span { call: call.clone(), id: call.0.shared.begin_span(call.0.id, parent_id, name, attributes) }
+    }
+
+    /// A part of this part.
+    #[must_use = "a span that is dropped at once takes no time"]
+    pub fn span(&self, name: &str, attributes: &[(&str, &str)]) -> Span {
+        Span::begin(&self.call, self.id, name, attributes)
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        self.call.0.shared.end_span(self.call.0.id, self.id);
+    }
+}
+
 impl Call {
     /// # Safety
     /// `raw` is a call as the ABI describes it, at least of version 1.
@@ -190,6 +214,17 @@ impl Call {
         if !self.has_ended() {
             self.0.shared.progress(self.0.id, fraction.unwrap_or(-1.0), text.as_ref());
         }
+    }
+
+    /// Begins a named part of the call, so that operators see how long what takes; it ends where it is dropped. Never
+    /// secrets or personal data.
+    ///
+    /// ```ignore
+    /// let reading = call.span("read page", &[("page", "3")]);
+    /// ```
+    #[must_use = "a span that is dropped at once takes no time"]
+    pub fn span(&self, name: &str, attributes: &[(&str, &str)]) -> Span {
+        Span::begin(self, 0, name, attributes)
     }
 
     /// One line for the operator's log. Never secrets or personal data.

@@ -42,6 +42,7 @@ pub(crate) struct Shared {
     call: AtomicPtr<abi::trv_host_call>,
     call_2: AtomicPtr<abi::trv_host_call_2>,
     metrics: AtomicPtr<abi::trv_host_metrics>,
+    trace: AtomicPtr<abi::trv_host_trace>,
     http: AtomicPtr<abi::trv_host_http>,
     log: AtomicPtr<abi::trv_host_log>,
     timer: AtomicPtr<abi::trv_host_timer>,
@@ -86,6 +87,7 @@ impl Shared {
             call: AtomicPtr::default(),
             call_2: AtomicPtr::default(),
             metrics: AtomicPtr::default(),
+            trace: AtomicPtr::default(),
             http: AtomicPtr::default(),
             log: AtomicPtr::default(),
             timer: AtomicPtr::default(),
@@ -108,6 +110,7 @@ impl Shared {
             self.call_2.store(service(self.host, abi::TRV_EXT_CALL_2, abi::TRV_HOST_CALL_2_SIZE_V1), Ordering::SeqCst);
             self.metrics
                 .store(service(self.host, abi::TRV_EXT_METRICS, abi::TRV_HOST_METRICS_SIZE_V1), Ordering::SeqCst);
+            self.trace.store(service(self.host, abi::TRV_EXT_TRACE, abi::TRV_HOST_TRACE_SIZE_V1), Ordering::SeqCst);
             self.http.store(service(self.host, abi::TRV_EXT_HTTP, abi::TRV_HOST_HTTP_SIZE_V1), Ordering::SeqCst);
             self.log.store(service(self.host, abi::TRV_EXT_LOG, abi::TRV_HOST_LOG_SIZE_V1), Ordering::SeqCst);
             self.timer.store(service(self.host, abi::TRV_EXT_TIMER, abi::TRV_HOST_TIMER_SIZE_V1), Ordering::SeqCst);
@@ -162,6 +165,37 @@ impl Shared {
                 .collect();
             let name = abi::trv_string::borrow(name);
             unsafe { (metrics.record)(self.host, metric, name, value, raw.as_ptr(), raw.len() as u32) };
+        }
+    }
+
+    /// Gives the span's id.
+    pub(crate) fn begin_span(&self, call_id: u64, parent_id: u64, name: &str, attributes: &[(&str, &str)]) -> u64 {
+        let span_id = self.last_id.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some((_inside, trace)) = self.table(&self.trace) {
+            let raw: Vec<abi::trv_header> = attributes
+                .iter()
+                .take(8)
+                .map(|(name, value)| abi::trv_header {
+                    name: abi::trv_string::borrow(name),
+                    value: abi::trv_string::borrow(value),
+                })
+                .collect();
+            let span = abi::trv_span {
+                struct_size: abi::TRV_SPAN_SIZE_V1,
+                attribute_count: raw.len() as u32,
+                attributes: raw.as_ptr(),
+                name: abi::trv_string::borrow(name),
+                span_id,
+                parent_id,
+            };
+            unsafe { (trace.begin)(self.host, call_id, &span) };
+        }
+        span_id
+    }
+
+    pub(crate) fn end_span(&self, call_id: u64, span_id: u64) {
+        if let Some((_inside, trace)) = self.table(&self.trace) {
+            unsafe { (trace.end)(self.host, call_id, span_id) };
         }
     }
 

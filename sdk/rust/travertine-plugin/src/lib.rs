@@ -37,7 +37,7 @@ mod state;
 mod task;
 pub mod testing;
 
-pub use call::{Call, Exchange, Level, Pause};
+pub use call::{Call, Exchange, Level, Pause, Span};
 pub use failure::{Code, Failure};
 pub use http::{path_segment, percent_encode, Request, Response};
 pub use plugin::Plugin;

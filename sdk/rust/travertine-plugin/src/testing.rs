@@ -95,6 +95,17 @@ pub struct Emitted {
     pub data: Value,
 }
 
+/// A part of a call, as the plugin named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartOfCall {
+    pub id: u64,
+    /// 0: the call.
+    pub parent: u64,
+    pub name: String,
+    pub attributes: Vec<(String, String)>,
+    pub has_ended: bool,
+}
+
 #[derive(Default)]
 struct State {
     store: BTreeMap<String, (String, u64)>,
@@ -114,6 +125,7 @@ struct State {
     log: Vec<(Level, String)>,
     progress: Vec<(f64, String)>,
     measured: Vec<(i32, String, f64)>,
+    spans: Vec<PartOfCall>,
     faults: Vec<String>,
     refusal: Option<Failure>,
 }
@@ -232,12 +244,34 @@ unsafe extern "C" fn progress(host: *const abi::trv_host, _call_id: u64, fractio
     lock(&of(host).state).progress.push((fraction, text.to_text()));
 }
 
+unsafe extern "C" fn begin(host: *const abi::trv_host, _call_id: u64, span: *const abi::trv_span) {
+    let span = &*span;
+    let attributes = (0..span.attribute_count as usize)
+        .map(|at| &*span.attributes.add(at))
+        .map(|one| (one.name.to_text(), one.value.to_text()))
+        .collect();
+    lock(&of(host).state).spans.push(PartOfCall {
+        id: span.span_id,
+        parent: span.parent_id,
+        name: span.name.to_text(),
+        attributes,
+        has_ended: false,
+    });
+}
+
+unsafe extern "C" fn end(host: *const abi::trv_host, _call_id: u64, span_id: u64) {
+    for span in lock(&of(host).state).spans.iter_mut().filter(|span| span.id == span_id) {
+        span.has_ended = true;
+    }
+}
+
 unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_char) -> *const c_void {
     static CALL: abi::trv_host_call = abi::trv_host_call { struct_size: abi::TRV_HOST_CALL_SIZE_V1, complete, fail };
     static CALL_2: abi::trv_host_call_2 =
         abi::trv_host_call_2 { struct_size: abi::TRV_HOST_CALL_2_SIZE_V1, complete, fail, progress };
     static METRICS: abi::trv_host_metrics =
         abi::trv_host_metrics { struct_size: abi::TRV_HOST_METRICS_SIZE_V1, record };
+    static TRACE: abi::trv_host_trace = abi::trv_host_trace { struct_size: abi::TRV_HOST_TRACE_SIZE_V1, begin, end };
     static HTTP: abi::trv_host_http = abi::trv_host_http { struct_size: abi::TRV_HOST_HTTP_SIZE_V1, send };
     static LOG: abi::trv_host_log = abi::trv_host_log { struct_size: abi::TRV_HOST_LOG_SIZE_V1, write };
     static TIMER: abi::trv_host_timer = abi::trv_host_timer { struct_size: abi::TRV_HOST_TIMER_SIZE_V1, set };
@@ -248,6 +282,7 @@ unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_cha
         id if id == abi::TRV_EXT_CALL.as_bytes() => &CALL as *const _ as *const c_void,
         id if id == abi::TRV_EXT_CALL_2.as_bytes() => &CALL_2 as *const _ as *const c_void,
         id if id == abi::TRV_EXT_METRICS.as_bytes() => &METRICS as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_TRACE.as_bytes() => &TRACE as *const _ as *const c_void,
         id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
         id if id == abi::TRV_EXT_LOG.as_bytes() => &LOG as *const _ as *const c_void,
         id if id == abi::TRV_EXT_TIMER.as_bytes() => &TIMER as *const _ as *const c_void,
@@ -489,6 +524,10 @@ impl Host {
     /// Numbers that calls recorded, the oldest first: a kind of `abi::TRV_METRIC_…`, name and value.
     pub fn measured(&self) -> Vec<(i32, String, f64)> {
         lock(&self.inner().state).measured.clone()
+    }
+    /// Parts of calls, in the order in which they began.
+    pub fn spans(&self) -> Vec<PartOfCall> {
+        lock(&self.inner().state).spans.clone()
     }
     /// What calls said of how far they are, the oldest first; -1: not known.
     pub fn progress(&self) -> Vec<(f64, String)> {
