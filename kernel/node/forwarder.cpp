@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "kernel/node/passed_answer.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
 #include "sdk/base/frees.hpp"
@@ -23,19 +24,10 @@ constexpr unsigned hops_max = 3;
 constexpr base::Duration owner_within = std::chrono::seconds(5);
 constexpr base::Duration look_again_after = std::chrono::milliseconds(50);
 constexpr long connect_ms = 1000;
-constexpr long answer_ms = 120'000;
-constexpr std::size_t answer_bytes_max = std::size_t{256} << 20;
-/// Of one connection, or made by the client's library or the server.
-constexpr std::array<std::string_view, 9> not_passed_on = {
-    "Connection",     "Content-Length",           "Date", "Expect", "Host", "Transfer-Encoding", "X-Request-Id",
-    forwarded_header, http::client_address_header};
+constexpr base::Duration answer_within = std::chrono::seconds(120);
+constexpr base::Duration parts_within = std::chrono::minutes(61);  // the owner ends them before
 
 using Headers = std::unique_ptr<curl_slist, base::Frees<curl_slist_free_all>>;
-
-bool is_passed_on(std::string_view name) {
-  return std::ranges::none_of(not_passed_on,
-                              [name](std::string_view one) { return base::equal_ignoring_case(one, name); });
-}
 
 unsigned hops_of(const http::Request& request) {
   if (!request.is_from_node()) return 0;
@@ -69,28 +61,33 @@ Headers headers_of(const http::Request& request, const std::string& forwarded) {
   return headers;
 }
 
+/// An answer that is read, and until when.
+struct Reading {
+  CURL* curl;
+  PassedAnswer& answer;
+  const base::Clock& clock;
+  base::Duration began;
+};
+
 std::size_t on_header(const char* data, std::size_t size, std::size_t count, void* into) {
-  auto& response = *static_cast<http::Response*>(into);
-  std::string_view line(data, size * count);
-  const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return size * count;
-  const std::string_view name = line.substr(0, colon);
-  line.remove_prefix(colon + 1);
-  const std::size_t begin = std::min(line.find_first_not_of(" \t"), line.size());
-  line = line.substr(begin, line.find_last_not_of(" \t\r\n") + 1 - begin);
-  if (base::equal_ignoring_case(name, "Content-Type")) {
-    response.content_type = line;
-  } else if (is_passed_on(name)) {
-    response.headers.emplace_back(name, line);
-  }
-  return size * count;
+  auto& reading = *static_cast<Reading*>(into);
+  const std::string_view line(data, size * count);
+  if (line != "\r\n") return reading.answer.take_header(line) ? line.size() : 0;
+  long status = 0;
+  curl_easy_getinfo(reading.curl, CURLINFO_RESPONSE_CODE, &status);
+  return reading.answer.take_status(static_cast<int>(status)) ? line.size() : 0;
 }
 
 std::size_t on_body(const char* data, std::size_t size, std::size_t count, void* into) {
-  std::string& body = static_cast<http::Response*>(into)->body;
-  if (body.size() + size * count > answer_bytes_max) return 0;
-  body.append(data, size * count);
-  return size * count;
+  return static_cast<Reading*>(into)->answer.take_body({data, size * count}) ? size * count : 0;
+}
+
+/// Comes at least once a second. Not 0: it ends.
+int on_time(void* into, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto& reading = *static_cast<Reading*>(into);
+  const base::Duration took = reading.clock.monotonic() - reading.began;
+  const base::Duration within = reading.answer.is_in_parts() ? parts_within : answer_within;
+  return took < within && reading.answer.goes_on() ? 0 : 1;
 }
 
 using ErrorText = std::array<char, CURL_ERROR_SIZE>;
@@ -117,9 +114,9 @@ bool is_cut_off(CURLcode code, std::string_view why) {
          std::ranges::any_of(ends, [why](std::string_view end) { return why.find(end) != std::string_view::npos; });
 }
 
-/// One exchange; `response` is whole where it returns CURLE_OK. Each thread keeps its connections.
+/// One exchange; the answer is whole where it returns CURLE_OK. Each thread keeps its connections.
 CURLcode exchange(const std::string& address, const http::TlsIdentity& identity, const http::Request& request,
-                  const Headers& headers, http::Response& response, ErrorText& why) {
+                  const Headers& headers, PassedAnswer& answer, const base::Clock& clock, ErrorText& why) {
   thread_local const std::unique_ptr<CURL, base::Frees<curl_easy_cleanup>> handle(curl_easy_init());
   TRV_ASSERT(handle != nullptr);
   CURL* const curl = handle.get();
@@ -141,12 +138,16 @@ CURLcode exchange(const std::string& address, const http::TlsIdentity& identity,
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, answer_ms);
+  Reading reading{.curl = curl, .answer = answer, .clock = clock, .began = clock.monotonic()};
+  curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_time);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &reading);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &response);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &reading);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reading);
   if (method == "HEAD") {
     curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
   } else {
@@ -156,11 +157,7 @@ CURLcode exchange(const std::string& address, const http::TlsIdentity& identity,
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body().size()));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body().empty() ? "" : request.body().data());
   }
-  const CURLcode code = curl_easy_perform(curl);
-  long status = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  response.status = static_cast<int>(status);
-  return code;
+  return curl_easy_perform(curl);
 }
 
 }  // namespace
@@ -219,11 +216,21 @@ void Forwarder::send(const Way& way, http::Responder& responder) {
   bool was_cut_off = false;
   for (;;) {
     const std::string address = way.address();
-    http::Response response;
+    PassedAnswer answer(responder, in_parts_, [this] {
+      const std::scoped_lock lock(mutex_);
+      return is_ending_;
+    });
     ErrorText why{};
     const CURLcode code =
-        address.empty() ? CURLE_COULDNT_CONNECT : exchange(address, identity_(), request, headers, response, why);
-    if (code == CURLE_OK) return responder.send(std::move(response));
+        address.empty() ? CURLE_COULDNT_CONNECT : exchange(address, identity_(), request, headers, answer, clock_, why);
+    if (code == CURLE_OK) return answer.end();
+    if (answer.is_in_parts()) return;  // and is cut
+    if (answer.is_one_too_many()) {
+      return responder.fail({base::ErrorCode::unavailable,
+                             fmt::format("this node passes on {} answers in parts of other nodes, as many as it can; "
+                                         "ask again later",
+                                         parts_passed_on_max)});
+    }
     if (is_cut_off(code, why.data())) {
       if (!std::exchange(was_cut_off, true)) {
         logger_->warn("nodes: {} ended the connection during the TLS handshake, as a node does that ends: {}", address,

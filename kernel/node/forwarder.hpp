@@ -3,6 +3,7 @@
 
 #include <spdlog/fwd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -46,10 +47,10 @@ class Forwarder {
   Forwarder(const Forwarder&) = delete;
   Forwarder& operator=(const Forwarder&) = delete;
 
-  /// Answers with what the owner of the shard answers. Where nobody is known to own it, or the owner cannot be reached,
-  /// it looks again for a few seconds; then 503. So is a peer that is not a node of this cluster, and an answer that
-  /// was cut off, of which it is not known whether the request took effect. `says_shard`: the owner is to answer
-  /// although the path does not lead there.
+  /// Answers with what the owner of the shard answers; what comes in parts as it comes, a few at a time. Where nobody
+  /// is known to own it, or the owner cannot be reached, it looks again for a few seconds; then 503. So is a peer that
+  /// is not a node of this cluster, and an answer that was cut off, of which it is not known whether the request took
+  /// effect. `says_shard`: the owner is to answer although the path does not lead there.
   void forward(record::ShardId shard, http::Responder responder, bool says_shard = false);
 
   /// The same, to a node at this address.
@@ -74,6 +75,7 @@ class Forwarder {
   std::mutex mutex_;
   std::condition_variable ends_;
   bool is_ending_ = false;
+  std::atomic<std::size_t> in_parts_ = 0;  ///< answers that are passed on so
   http::Workers workers_;
 };
 

@@ -11,6 +11,10 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <mutex>
 #include <sstream>
 #include <thread>
 
@@ -18,6 +22,7 @@
 #include "kernel/http/testing/raw_client.hpp"
 #include "kernel/http/testing/running_server.hpp"
 #include "kernel/node/certificates.hpp"
+#include "kernel/node/passed_answer.hpp"
 
 namespace trv::node {
 namespace {
@@ -63,6 +68,14 @@ class Forwarding : public testing::Test {
     for (const char* method : {"GET", "POST"}) {
       router.route(method, "/say", say, {.body_bytes_max = body_bytes});
     }
+    router.route("GET", "/parts", [this](const http::Request&, http::Responder responder) {
+      http::Response head;
+      head.content_type = "text/plain";
+      http::PartStream stream = responder.parts(std::move(head).with("X-Own", "1"));
+      const std::lock_guard lock(mutex_);
+      streams_.push_back(std::move(stream));
+      changed_.notify_all();
+    });
     http::ServerOptions options;
     options.identity = std::move(identity);
     return std::make_unique<RunningServer>(std::move(router), std::move(options));
@@ -74,14 +87,29 @@ class Forwarding : public testing::Test {
   void sends_on(Forwarder::Identity identity, Forwarder::OwnerOf owner_of) {
     forwarder_ = std::make_unique<Forwarder>(std::move(owner_of), std::move(identity), logger_, clock_);
     http::Router router;
-    for (const char* method : {"GET", "POST"}) {
-      router.route(method, "/say",
+    for (const auto& [method, path] :
+         {std::pair("GET", "/say"), std::pair("POST", "/say"), std::pair("GET", "/parts")}) {
+      router.route(method, path,
                    [this](const http::Request&, http::Responder responder) {
                      forwarder_->forward(record::ShardId(2), std::move(responder), true);
                    },
                    {.body_bytes_max = body_bytes});
     }
     asked_node_ = std::make_unique<RunningServer>(std::move(router));
+  }
+  /// One that the owner writes to.
+  http::PartStream next_stream() {
+    std::unique_lock lock(mutex_);
+    const bool came = changed_.wait_for(lock, std::chrono::seconds(30), [this] { return !streams_.empty(); });
+    EXPECT_TRUE(came);
+    http::PartStream stream = std::move(streams_.front());
+    streams_.pop_front();
+    return stream;
+  }
+  std::unique_ptr<RawClient> ask_for_parts() {
+    auto client = std::make_unique<RawClient>(asked_node_->port());
+    client->send("GET /parts HTTP/1.1\r\nHost: x\r\n\r\n");
+    return client;
   }
   static std::string at(std::uint16_t port) { return fmt::format("127.0.0.1:{}", port); }
   RawAnswer ask(const std::string& headers = "", const std::string& body = "") {
@@ -137,6 +165,9 @@ class Forwarding : public testing::Test {
   std::ostringstream log_text_;
   std::shared_ptr<spdlog::logger> logger_ =
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_text_));
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<http::PartStream> streams_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<RunningServer> asked_node_;
 };
@@ -163,6 +194,58 @@ TEST_F(Forwarding, bodies_of_megabytes_pass_and_the_connection_is_kept) {
     ASSERT_TRUE(answer.body.ends_with(is_large ? body : "small")) << i;
   }
   EXPECT_LE(owner->server().connections(), 16U) << "one for each thread of the forwarder";
+}
+
+TEST_F(Forwarding, an_answer_in_parts_passes_part_by_part_and_whole_or_cut) {
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  for (const bool is_whole : {true, false}) {
+    const auto client = ask_for_parts();
+    http::PartStream stream = next_stream();
+    const std::string head = client->read_until("\r\n\r\n");
+    EXPECT_THAT(head, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(head, HasSubstr("X-Own: 1\r\n"));
+    EXPECT_THAT(head, HasSubstr("Content-Type: text/plain\r\n"));
+    stream.write("one");
+    EXPECT_EQ(client->read_until("one\r\n"), "3\r\none\r\n") << "before the second is written";
+    stream.write(std::string(1'000'000, 'x') + "two");
+    std::string body = client->read_until("two\r\n");
+    EXPECT_GT(body.size(), 1'000'000U);
+    is_whole ? stream.close() : stream.cut();
+    EXPECT_EQ(client->read_all(), is_whole ? "0\r\n\r\n" : "");
+  }
+  EXPECT_EQ(ask().status, 200);
+}
+
+TEST_F(Forwarding, a_client_that_goes_ends_what_its_owner_writes_in_parts) {
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  auto client = ask_for_parts();
+  http::PartStream stream = next_stream();
+  std::promise<void> over;
+  stream.on_over([&over] { over.set_value(); });
+  client->read_until("\r\n\r\n");
+  client.reset();
+  EXPECT_EQ(over.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
+}
+
+TEST_F(Forwarding, answers_in_parts_leave_threads_to_others_and_end_where_the_node_stops) {
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  std::vector<std::unique_ptr<RawClient>> clients;
+  std::vector<http::PartStream> streams;
+  for (std::size_t i = 0; i < parts_passed_on_max; ++i) {
+    clients.push_back(ask_for_parts());
+    streams.push_back(next_stream());
+    EXPECT_THAT(clients.back()->read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  }
+  const auto one_more = ask_for_parts();
+  const RawAnswer refused = one_more->read_answer();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.body, HasSubstr("passes on 8 answers in parts"));
+  EXPECT_EQ(ask().status, 200);
+  forwarder_.reset();
+  for (const auto& client : clients) EXPECT_EQ(client->read_all(), "") << "cut, without a last chunk";
 }
 
 TEST_F(Forwarding, a_node_is_believed_who_its_client_is_and_must_say_it) {
