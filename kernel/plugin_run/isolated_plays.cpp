@@ -1,5 +1,6 @@
 #include "kernel/plugin_run/isolated_plays.hpp"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -47,6 +48,10 @@ IsolatedPlay::End end_of(const plugin_host::CallOutcome& outcome) {
 
 }  // namespace
 
+PlayAnswers::PlayAnswers(const package::Manifest& manifest)
+    : asks_permission_(std::ranges::all_of(manifest.requested(),
+                                           [](const package::Permission& one) { return one.scope.empty(); })) {}
+
 std::vector<conformance::SentRequest> PlayAnswers::begin(conformance::HttpStep step) {
   const std::lock_guard lock(mutex());
   step_ = std::move(step);
@@ -54,6 +59,9 @@ std::vector<conformance::SentRequest> PlayAnswers::begin(conformance::HttpStep s
 }
 
 Result<egress::Response> PlayAnswers::answer_to(const egress::Request& request) {
+  if (asks_permission_ && request.permits) {
+    TRV_TRY(request.permits(request.method, "service.invalid", request.path));
+  }
   sent_.push_back(sent_of(request));
   if (const auto* error = std::get_if<conformance::CallError>(&step_)) {
     return base::fail(plugin_host::from_abi(error->code), error->message);

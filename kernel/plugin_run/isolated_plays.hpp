@@ -17,9 +17,13 @@
 
 namespace trv::plugin_run {
 
-/// Ends each request alike, and keeps it. Any thread.
+/// Ends each request alike, and keeps it. One that the plugin may not send is refused, as the broker of travd does, and
+/// is not kept. Any thread.
 class PlayAnswers final : public LocalSender {
  public:
+  /// `manifest` outlives this.
+  explicit PlayAnswers(const package::Manifest& manifest);
+
   /// From here on. Gives what was sent since the last time.
   std::vector<conformance::SentRequest> begin(conformance::HttpStep step);
 
@@ -27,6 +31,9 @@ class PlayAnswers final : public LocalSender {
   [[nodiscard]] base::Result<egress::Response> answer_to(const egress::Request& request) override;
 
  private:
+  /// Which host a request is for is not known here; one that is permitted for some hosts is taken to be for one of
+  /// them.
+  const bool asks_permission_;
   conformance::HttpStep step_ = conformance::HttpAnswer{};
   std::vector<conformance::SentRequest> sent_;
 };
@@ -63,7 +70,7 @@ class IsolatedPlays {
 
  private:
   IsolatedPlays(LocalPackage& package, IsolatedSetup setup, const base::Clock& clock)
-      : package_(package), setup_(std::move(setup)), clock_(clock) {}
+      : package_(package), setup_(std::move(setup)), clock_(clock), http_(package.manifest()) {}
   [[nodiscard]] base::Status begin_host();
   [[nodiscard]] base::Result<plugin_host::ServiceAnswer> serve(const plugin_host::ServiceCall& call);
 

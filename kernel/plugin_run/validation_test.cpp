@@ -21,7 +21,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 /// Of the library two_faced. These operations have an example.
-base::Bytes package_of(const std::vector<std::string>& operations, const std::string& more = {}) {
+base::Bytes package_of(const std::vector<std::string>& operations, const std::string& more = {},
+                       const std::string& permissions = R"("http","kv","events:com.tracker.*")") {
   std::vector<std::string> all = {"good", "ask", "dial", "crash", "hang", "count", "sleep-long", "twice"};
   if (!more.empty()) all.push_back(more);
   std::string list;
@@ -39,9 +40,9 @@ base::Bytes package_of(const std::vector<std::string>& operations, const std::st
   const auto bytes = package::assemble(
       fmt::format(R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"T","summary":"","license":"Apache-2.0",
                        "abi":{{"major":1,"minor":0}},"isolation":"sandboxed",
-                       "permissions":["http","kv","events:com.tracker.*"],
+                       "permissions":[{}],
                        "libraries":{{"linux-x86_64":{{"path":"lib/plugin.so"}}}},"operations":[{}]}})",
-                  list),
+                  permissions, list),
       std::move(files));
   EXPECT_TRUE(bytes) << bytes.error().message();
   return bytes.value_or(base::Bytes());
@@ -128,6 +129,18 @@ TEST_F(PluginValidation, a_hang_names_its_operation_in_both_modes) {
   ASSERT_EQ(found.size(), 1U);
   EXPECT_THAT(found[0], HasSubstr("operation hang, example 1, "));
   EXPECT_THAT(found[0], HasSubstr("it hung: plugin 'tracker' 1.2.3 did not answer within 500 ms"));
+}
+
+TEST_F(PluginValidation, what_the_manifest_does_not_ask_for_is_found_in_both_modes) {
+  const Validation validation = validate(package_of({"ask", "twice"}, {}, R"("http-read","kv")"));
+  const auto here = findings(validation, "what_it_asks_for_is_in_its_manifest", CheckMode::in_process);
+  EXPECT_THAT(here, Contains(HasSubstr("operation ask: sends POST, and the manifest does not ask for")));
+  EXPECT_THAT(here, Contains(HasSubstr("operation twice: emits com.tracker.counted")));
+  EXPECT_THAT(isolated(validation, same),
+              Contains(AllOf(HasSubstr("operation ask, example 1, requests ended with answer 200 with 2 bytes of body: "
+                                       "in-process it sends \"POST\""),
+                             HasSubstr("isolated it fails with code 3"))));
+  EXPECT_THAT(isolated(validation, same), Contains(HasSubstr("operation twice, ")));
 }
 
 TEST_F(PluginValidation, what_cannot_be_compared_is_said) {
