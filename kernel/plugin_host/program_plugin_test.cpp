@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "kernel/http/testing/loopback_server.hpp"
+#include "kernel/http/testing/parts_server.hpp"
 #include "kernel/plugin_host/testing/isolated_fixture.hpp"
 
 namespace trv::plugin_host {
@@ -14,11 +15,13 @@ using namespace std::chrono_literals;
 
 // Frames by hand, without an SDK: what a program has to do is in the protocol's page.
 constexpr std::string_view in_python = R"(
-import json, os, socket, sys, time
-lines = socket.socket(fileno=3).makefile("rw", newline="\n")
+import base64, json, os, socket, sys, time
+host = socket.socket(fileno=3)
+# Two files: to write to one that is read, too, forgets what was read ahead.
+lines, out = host.makefile("r", newline="\n"), host.makefile("w", newline="\n")
 def send(name, **body):
-    lines.write(json.dumps({name: body}) + "\n")
-    lines.flush()
+    out.write(json.dumps({name: body}) + "\n")
+    out.flush()
 calls = {}
 for line in lines:
     (name, body), = json.loads(line).items()
@@ -38,6 +41,20 @@ for line in lines:
     elif name == "serve":
         text = " ".join([body["method"], body["path"], body["query"], body["tenant"], body["principal_name"], body["body"]])
         send("respond", call=body["call"], status=201, headers=[["etag", "7"]], body=text)
+    elif name == "part":
+        part = base64.b64decode(body["base64"]) if "base64" in body else body["text"].encode()
+        read.append(len(part))
+        if drops:
+            send("drop", call=calls[9], stream=9)
+            send("answer", call=calls[9], output="dropped")
+        else:
+            send("take", call=calls[9], stream=9, bytes=len(part))
+    elif name == "stream_ended" and "code" in body:
+        send("failed", call=calls[9], code=body["code"], message=body["message"])
+    elif name == "stream_ended":
+        send("answer", call=calls[9], output=[sum(read), max(read) <= 65_536])
+    elif name == "http_response" and body["request"] == 9:
+        pass
     elif name == "http_response":
         send("answer", call=calls[body["request"]], output=[body["status"], body.get("body"), body.get("body_base64")])
     elif name == "store_answer":
@@ -59,6 +76,9 @@ for line in lines:
         elif operation == "fetch":
             calls[7] = call
             send("http_request", call=call, request=7, connection="api", path=body["input"]["path"])
+        elif operation == "read":
+            calls[9], read, drops = call, [], body["input"] == "drop"
+            send("http_request", call=call, request=9, connection="api", path="/", in_parts=True)
         elif operation == "keep":
             calls[8] = call
             send("store_request", call=call, request=8, action="put", key="cursor", value=body["input"], expected=0)
@@ -68,8 +88,8 @@ for line in lines:
         elif operation == "crash":
             raise RuntimeError("a defect")
         elif operation == "garbage":
-            lines.write("not a frame\n")
-            lines.flush()
+            out.write("not a frame\n")
+            out.flush()
         elif operation == "hang":
             time.sleep(1000)
         elif operation == "open":
@@ -100,8 +120,8 @@ lines.on("line", (line) => {
 });
 )";
 
-constexpr std::array operations = {"keep",  "kept",  "echo",    "describe", "fail", "log",
-                                   "fetch", "crash", "garbage", "hang",     "open", "connect"};
+constexpr std::array operations = {"keep",  "kept",    "echo", "describe", "fail",    "log", "fetch",
+                                   "crash", "garbage", "hang", "open",     "connect", "read"};
 
 class ProgramPluginTest : public IsolatedFixture {
  protected:
@@ -134,6 +154,28 @@ class ProgramPluginTest : public IsolatedFixture {
     return outcome ? *outcome : "error: " + outcome.error().message;
   }
 };
+
+TEST_F(ProgramPluginTest, a_program_reads_an_answer_in_parts) {
+  http::PartsServer server([](const std::string&, http::PartsAnswer& answer) {
+    answer.send("HTTP/1.1 200 OK\r\nContent-Length: 3000001\r\n\r\n");
+    answer.send(std::string(1'500'000, 'x') + std::string(1'500'001, '\xff'));
+  });
+  source_.connection.base_url = server.url();
+  load_python();
+  EXPECT_EQ(answer_to("read"), "[3000001,true]");
+  EXPECT_EQ(answer_to("read", R"("drop")"), R"("dropped")");
+  EXPECT_EQ(answer_to("echo", "1"), "1");
+}
+
+TEST_F(ProgramPluginTest, a_program_sees_that_an_answer_in_parts_broke) {
+  http::PartsServer server([](const std::string&, http::PartsAnswer& answer) {
+    answer.send(http::chunked_head);
+    answer.send_chunk("some");
+  });
+  source_.connection.base_url = server.url();
+  load_python();
+  EXPECT_THAT(answer_to("read"), HasSubstr("error: "));
+}
 
 TEST_F(ProgramPluginTest, a_program_serves_as_a_library_does) {
   const base::Status loaded = load_program("python3", "program/main.py", in_python);

@@ -36,7 +36,7 @@ typedef struct trv_host_stream {
    * body, and what follows of the stream request_id its body. No answer at all comes through trv_plugin_http.on_error,
    * as there. timeout_ms is the time until the head; the body has what is left of the call's. */
   void (*send)(const trv_host* host, uint64_t call_id, uint64_t request_id, const trv_http_request* request);
-  /* [any] So many bytes more may come. */
+  /* [any] So many bytes more may come, of those that have: what is taken before it came is not counted. */
   void (*take)(const trv_host* host, uint64_t call_id, uint64_t stream_id, uint64_t byte_count);
   /* [any] What is left of an answer is not wanted. Nothing follows. */
   void (*drop)(const trv_host* host, uint64_t call_id, uint64_t stream_id);
