@@ -133,7 +133,7 @@ Result<base::Error> error_of(const Value& object) {
 }
 
 Result<Exchange> read_exchange(std::string_view line) {
-  TRV_TRY_ASSIGN(const Value object, json::parse(line));
+  TRV_TRY_ASSIGN(const Value object, json::parse(line, {.bytes_max = cassette_bytes_max}));
   const Value* request = object.find("request");
   const Value* response = object.find("response");
   const Value* error = object.find("error");
