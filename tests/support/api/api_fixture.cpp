@@ -204,6 +204,7 @@ base::Bytes counter_package(const std::string& version) {
               "abi":{{"major":1,"minor":0}},"isolation":"in-process","libraries":{{"linux-x86_64":{{"path":"{}"}}}},
               "operations":[{{"name":"count","title":"Count","idempotent":true,"input":true,"output":true}},
                 {{"name":"count-later","title":"Later","idempotent":true,"input":true,"output":true}},
+                {{"name":"many-parts","title":"Parts","idempotent":true,"input":true,"output":true}},
                 {{"name":"hold","title":"Hold","idempotent":true,"input":true,"output":true}},
                 {{"name":"about","title":"About","idempotent":true,"input":true,"output":true}}]}})",
           version, library_path),
