@@ -87,13 +87,35 @@ json::Value progress_of(const plugin_host::PluginHost& plugins, const base::Tena
   return all;
 }
 
-std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked,
-                    json::Value progress) {
+/// The parts of those calls, and how long they took.
+json::Value spans_of(const plugin_host::PluginHost& plugins, const base::TenantId& tenant,
+                     const InstanceDetail& detail) {
+  json::Value all = json::Value::array();
+  for (const shard::EffectPlace& effect : detail.waits_for) {
+    for (const plugin_host::Span& span : plugins.spans(tenant, effect.key)) {
+      json::Value attributes = json::Value::object();
+      for (const auto& [name, value] : span.attributes) attributes.set(name, value);
+      all.push_back({{"effect", shard::effect_id(effect.key)},
+                     {"span", span.id},
+                     {"parent", span.parent},
+                     {"name", span.name},
+                     {"time", span.time.to_rfc3339()},
+                     {"took_ms", span.took ? json::Value(std::chrono::duration<double, std::milli>(*span.took).count())
+                                           : json::Value()},
+                     {"attributes", std::move(attributes)}});
+    }
+  }
+  return all;
+}
+
+std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked, json::Value progress,
+                    json::Value spans) {
   json::Value object = to_object(detail.summary);
   json::Value effects = json::Value::array();
   for (const shard::ParkedEffect& one : parked) effects.push_back(parked_object(one));
   object.set("parked_effects", std::move(effects));
   object.set("progress", std::move(progress));
+  object.set("spans", std::move(spans));
   object.set("current_task", detail.summary.current_task);
   object.set("due", detail.due ? json::Value(detail.due->to_rfc3339()) : json::Value());
   return json::serialize_with(
@@ -212,7 +234,8 @@ base::Status show(const plugin_host::PluginHost& plugins, Call& call) {
     TRV_TRY_ASSIGN(auto one, call.shard.outbox().find_parked(txn, call.tenant, shard::effect_id(effect.key)));
     if (one) parked.push_back(*std::move(one));
   }
-  return call.send(http::json_text(200, to_json(*found, parked, progress_of(plugins, call.tenant, *found))));
+  return call.send(http::json_text(
+      200, to_json(*found, parked, progress_of(plugins, call.tenant, *found), spans_of(plugins, call.tenant, *found))));
 }
 
 base::Status list(const node::Node& node, Call& call) {

@@ -181,8 +181,10 @@ TEST_F(PluginLifeTest, how_far_a_call_is_can_be_seen_with_its_instance) {
   const auto said = [&] { return ask(*daemon_, acme_, "GET", path).body; };
   EXPECT_TRUE(eventually([&] { return said().find(R"("fraction":0.25)") != std::string::npos; })) << said();
   EXPECT_THAT(said(), HasSubstr(R"("text":"a quarter\\n")"));
+  EXPECT_TRUE(eventually([&] { return said().find(R"("name":"copy")") != std::string::npos; })) << said();
+  EXPECT_THAT(said(), HasSubstr(R"("took_ms":null,"attributes":{"page":"a \"1\""})"));
   EXPECT_EQ(ask(*daemon_, acme_, "POST", path + "/cancel", "{}", {{"Content-Type", "application/json"}}).status, 200);
-  EXPECT_TRUE(eventually([&] { return said().find(R"("progress":[])") != std::string::npos; })) << said();
+  EXPECT_TRUE(eventually([&] { return said().find(R"("progress":[],"spans":[])") != std::string::npos; })) << said();
 }
 
 TEST_F(PluginLifeTest, a_version_that_does_not_start_is_not_upgraded_to) {

@@ -73,6 +73,25 @@ void print_progress(Session& session, const json::Value& instance) {
   }
 }
 
+/// The parts of those calls: how long each took, or that it is under way.
+void print_spans(Session& session, const json::Value& instance) {
+  const json::Value* spans = instance.find("spans");
+  if (spans == nullptr || !spans->is_array() || spans->items().empty()) return;
+  session.world().out << '\n';
+  for (const json::Value& one : spans->items()) {
+    const json::Value* took = one.find("took_ms");
+    const bool has_ended = took != nullptr && took->is_number();
+    std::string line = fmt::format("  {:<32}{:>14}", member_text(one, "name"),
+                                   has_ended ? fmt::format("{:.1f} ms", took->as_double()) : "under way");
+    if (const json::Value* attributes = one.find("attributes"); attributes != nullptr && attributes->is_object()) {
+      for (const json::Entry& attribute : attributes->entries()) {
+        line += fmt::format("  {}={}", attribute.name(), member_text(*attributes, attribute.name()));
+      }
+    }
+    session.world().out << line << '\n';
+  }
+}
+
 /// The last part of the error's type, its status, and what it says.
 std::string words_of_error(const json::Value& instance) {
   const json::Value* error = instance.find("error");
@@ -109,6 +128,7 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
   TRV_TRY_ASSIGN(const json::Value instance, parse_json("the answer", response.body));
   print_parked(session, instance);
   print_progress(session, instance);
+  print_spans(session, instance);
   session.world().out << '\n';
   TRV_TRY(Timeline(session, arguments.id).print_new());
   return ExitCode::ok;
