@@ -40,6 +40,13 @@ TEST(problem, every_error_code_has_its_status) {
   }
 }
 
+TEST(problem, every_status_that_is_answered_with_has_its_reason) {
+  EXPECT_EQ(reason_phrase(502), "Bad Gateway");
+  for (const int status : {400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 501, 502, 503, 504, 505}) {
+    EXPECT_NE(reason_phrase(status), "Unknown") << status;
+  }
+}
+
 TEST(problem, tells_who_may_try_again_when) {
   using Headers = std::vector<std::pair<std::string, std::string>>;
   EXPECT_EQ(problem_of(Error(ErrorCode::unauthenticated, "")).headers, (Headers{{"WWW-Authenticate", "Bearer"}}));
