@@ -6,6 +6,7 @@
 #include "kernel/http/testing/loopback_server.hpp"
 #include "kernel/http/testing/parts_server.hpp"
 #include "kernel/plugin_host/testing/isolated_fixture.hpp"
+#include "kernel/plugin_host/testing/part_client.hpp"
 
 namespace trv::plugin_host {
 namespace {
@@ -23,6 +24,16 @@ def send(name, **body):
     out.write(json.dumps({name: body}) + "\n")
     out.flush()
 calls = {}
+left = room = 0
+answer = {}
+def go_on():
+    global left, room
+    while left > 0 and room > 0:
+        size = min(left, room, 65536)
+        left, room = left - size, room - size
+        send("write", **answer, text="x" * size)
+        if left == 0:
+            send("end_stream", **answer)
 for line in lines:
     (name, body), = json.loads(line).items()
     if name == "begin":
@@ -36,6 +47,19 @@ for line in lines:
         break
     elif name == "cancel":
         send("failed", call=body["call"], code="cancelled", message="stopped")
+    elif name == "serve" and body["path"].startswith("/parts"):
+        answer = {"call": body["call"], "stream": 5}
+        send("respond_in_parts", **answer, status=201, headers=[["etag", "7"]], text="first ")
+        send("write", **answer, base64="/wA=")
+        left, room = 1000000, 262144 - 8
+        if body["path"] == "/parts/over":
+            room = left
+        go_on()
+    elif name == "room":
+        room += body["bytes"]
+        go_on()
+    elif name == "stream_ended" and body["stream"] == 5:
+        left = 0
     elif name == "serve" and body["path"] == "/cookie":
         send("respond", call=body["call"], headers=[["set-cookie", "a=b"]])
     elif name == "serve":
@@ -188,6 +212,27 @@ TEST_F(ProgramPluginTest, a_program_serves_as_a_library_does) {
   const WebOutcome refused = serve(request("GET", "/cookie")).get();
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("the header 'set-cookie'"));
+}
+
+TEST_F(ProgramPluginTest, a_program_answers_in_parts) {
+  load_python();
+  const auto ask = [&](const std::string& path, bool reads) {
+    auto client = std::make_shared<PartClient>(reads);
+    WebCall web = request("GET", path);
+    web.receiver = client;
+    return std::pair(client, serve(std::move(web)));
+  };
+  auto [client, whole] = ask("/parts", true);
+  const WebOutcome outcome = whole.get();
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_EQ(client->head()->status, 201U);
+  EXPECT_EQ(client->body(), std::string("first \xff\x00", 8) + std::string(1'000'000, 'x'));
+
+  auto [slow, cut] = ask("/parts/over", false);
+  const WebOutcome broken = cut.get();
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().code, ErrorCode::exhausted);
+  EXPECT_EQ(answer_to("echo", "7"), "7") << "and goes on";
 }
 
 TEST_F(ProgramPluginTest, a_program_is_called_as_a_library_is) {

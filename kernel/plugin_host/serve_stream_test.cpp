@@ -3,9 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <condition_variable>
-
 #include "kernel/plugin_host/testing/isolated_fixture.hpp"
+#include "kernel/plugin_host/testing/part_client.hpp"
 
 namespace trv::plugin_host {
 namespace {
@@ -13,73 +12,8 @@ namespace {
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
-/// A client that reads at once, or what it is asked to.
-class Client final : public PartReceiver {
- public:
-  explicit Client(bool reads) : reads_(reads) {}
-  void begin(WebResponse head, Taken taken) override {
-    {
-      const std::lock_guard lock(mutex_);
-      head_ = std::move(head);
-      body_ = head_->body;
-      waiting_ = body_.size();
-      taken_ = std::move(taken);
-      changed_.notify_all();
-    }
-    if (reads_) read();
-  }
-  void part(std::string_view part) override {
-    {
-      const std::lock_guard lock(mutex_);
-      body_ += part;
-      waiting_ += part.size();
-      most_waiting_ = std::max(most_waiting_, waiting_);
-      changed_.notify_all();
-    }
-    if (reads_) read();
-  }
-  void read() {
-    std::size_t count = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      count = std::exchange(waiting_, 0);
-    }
-    if (count > 0) taken_(count);
-  }
-  [[nodiscard]] bool await(const std::string& body) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, 60s, [&] { return body_ == body; });
-  }
-  [[nodiscard]] bool await_bytes(std::size_t size) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, 60s, [&] { return body_.size() >= size; });
-  }
-  [[nodiscard]] std::string body() {
-    const std::lock_guard lock(mutex_);
-    return body_;
-  }
-  [[nodiscard]] std::size_t most_waiting() {
-    const std::lock_guard lock(mutex_);
-    return most_waiting_;
-  }
-  [[nodiscard]] std::optional<WebResponse> head() {
-    const std::lock_guard lock(mutex_);
-    return head_;
-  }
-
- private:
-  const bool reads_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<WebResponse> head_;
-  std::string body_;
-  std::size_t waiting_ = 0;
-  std::size_t most_waiting_ = 0;
-  Taken taken_;
-};
-
 struct Asked {
-  std::shared_ptr<Client> client;
+  std::shared_ptr<PartClient> client;
   std::future<WebOutcome> outcome;
   CallHandle handle;
 };
@@ -101,7 +35,7 @@ class ServeStreamTest : public IsolatedFixture, public testing::WithParamInterfa
     IsolatedFixture::prepare(configuration);
   }
   Asked ask(std::string path, std::string query = {}, bool reads = true) {
-    Asked asked{.client = std::make_shared<Client>(reads), .outcome = {}, .handle = {}};
+    Asked asked{.client = std::make_shared<PartClient>(reads), .outcome = {}, .handle = {}};
     WebCall web = request("GET", std::move(path));
     web.request.query = std::move(query);
     web.receiver = asked.client;
