@@ -12,9 +12,6 @@ namespace trv::cli {
 
 class EventFollower {
  public:
-  /// How long a server may be away before following it fails.
-  static constexpr base::Duration patience = std::chrono::seconds(30);
-
   /// From behind position `after`; empty: from now on. The session must outlive this.
   EventFollower(Session& session, std::string after, bool lifecycle = false)
       : session_(session), after_(std::move(after)), lifecycle_(lifecycle) {}
@@ -22,10 +19,12 @@ class EventFollower {
   /// Opens the stream: what happens from here on will be seen. Error: as Session::call.
   [[nodiscard]] base::Status connect();
   /// What came, after at most `timeout`; perhaps nothing. connect() must have succeeded once.
-  /// Error: unavailable where the server stays away, denied where it refuses.
+  /// Error: unavailable where the server stays away (ask_patiently), denied where it refuses.
   [[nodiscard]] base::Result<std::vector<ServerSentEvent>> next(base::Duration timeout);
 
  private:
+  /// The stream's head; of a status other than 2xx no stream.
+  [[nodiscard]] base::Result<HttpResponse> open();
   [[nodiscard]] base::Status reconnect();
 
   Session& session_;

@@ -299,6 +299,28 @@ TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
             "output: {\"n\":1}\n");
 }
 
+TEST_F(CommandLine, a_waited_for_run_goes_on_while_the_server_starts_again) {
+  const std::string instance = "/v1/tenants/acme/instances/i-7";
+  const Answer starting = {
+      .status = 503,
+      .type = "application/problem+json",
+      .body = R"({"title":"Service Unavailable","detail":"the server is starting","code":"unavailable"})"};
+  const Answer stream = {.type = "text/event-stream", .body = "id: p5\ndata: {\"subject\":\"i-7\"}\n\n"};
+  server_.script("POST /v1/tenants/acme/workflows/support/triage/instances",
+                 {.status = 201, .body = R"({"id":"i-7","status":"running","position":"p4"})"});
+  server_.script("GET /v1/tenants/acme/events/stream", stream);
+  server_.script("GET /v1/tenants/acme/events/stream?after=p5", starting);
+  server_.script("GET /v1/tenants/acme/events/stream?after=p5", stream);
+  server_.script("GET " + instance + "/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  server_.script("GET " + instance, {.body = R"({"id":"i-7","status":"running"})"});
+  server_.script("GET " + instance, starting);
+  server_.script("GET " + instance, {.body = R"({"id":"i-7","status":"running"})"});
+  server_.script("GET " + instance, {.body = R"({"id":"i-7","status":"completed"})"});
+  EXPECT_EQ(trav({"run", "support/triage", "--wait"}), ExitCode::ok) << err_;
+  EXPECT_EQ(err_, "");
+  EXPECT_EQ(out_, "instance i-7\ncompleted\n");
+}
+
 TEST_F(CommandLine, a_faulted_run_exits_3_and_prints_one_object_per_line_for_programs) {
   server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
   server_.script("GET /v1/tenants/acme/instances/i-1",

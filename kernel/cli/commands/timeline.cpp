@@ -6,6 +6,7 @@
 
 #include "kernel/cli/commands/event_follower.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/patience.hpp"
 #include "kernel/cli/terminal/text.hpp"
 
 namespace trv::cli {
@@ -67,12 +68,22 @@ std::vector<std::string> timeline_row(const json::Value& task, const std::string
   return {clock_time(member_text(task, "time")), name, operation, outcome, duration_of(task)};
 }
 
+base::Result<json::Value> Timeline::get(const std::string& target) {
+  TRV_TRY_ASSIGN(const HttpResponse response,
+                 ask_patiently(session_, [&] { return session_.send(Speaker::member, {.target = target}); }));
+  if (response.status < 200 || response.status > 299) return base::fail(Session::refusal_of(response));
+  auto parsed = parse_json("the answer to " + target, response.body);
+  // What a server sends is not the user's mistake.
+  if (!parsed) return base::fail(base::ErrorCode::internal, parsed.error().message());
+  return parsed;
+}
+
 base::Status Timeline::print_new() {
   for (;;) {
     TRV_TRY_ASSIGN(const std::string target,
                    session_.tenant_target("/instances/" + percent_encoded(instance_) + "/tasks" +
                                           query_of({{"limit", "500"}, {"cursor", cursor_}})));
-    TRV_TRY_ASSIGN(const json::Value page, session_.call_json(Speaker::member, {.target = target}));
+    TRV_TRY_ASSIGN(const json::Value page, get(target));
     TRV_TRY_ASSIGN(const auto items, items_of(page));
     for (; printed_of_page_ < items.size(); ++printed_of_page_) {
       const json::Value& item = items[printed_of_page_];
@@ -102,7 +113,7 @@ base::Status Timeline::print_new() {
 
 base::Result<json::Value> Timeline::ended() {
   TRV_TRY_ASSIGN(const std::string target, session_.tenant_target("/instances/" + percent_encoded(instance_)));
-  TRV_TRY_ASSIGN(json::Value instance, session_.call_json(Speaker::member, {.target = target}));
+  TRV_TRY_ASSIGN(json::Value instance, get(target));
   const std::string status = member_text(instance, "status");
   if (status == "completed" || status == "faulted" || status == "cancelled") return instance;
   return json::Value();
@@ -146,6 +157,14 @@ ExitCode Timeline::tell_end(const json::Value& instance) {
 }
 
 base::Result<ExitCode> Timeline::follow() {
+  auto ended = follow_to_the_end();
+  if (ended || ended.error().code() != base::ErrorCode::unavailable) return ended;
+  return base::fail(base::ErrorCode::unavailable,
+                    fmt::format("{}\nThe instance goes on without this command: trav instance watch {}",
+                                ended.error().message(), instance_));
+}
+
+base::Result<ExitCode> Timeline::follow_to_the_end() {
   // The stream is open before the first look, so nothing can happen between the look and the stream.
   EventFollower events(session_, "");
   TRV_TRY(events.connect());

@@ -26,12 +26,14 @@ class Timeline {
  public:
   Timeline(Session& session, std::string instance) : session_(session), instance_(std::move(instance)) {}
 
-  /// Prints steps that were not printed yet. Error: as Session::call.
+  /// Prints steps that were not printed yet; waits for a server that restarts. Error: as Session::call.
   [[nodiscard]] base::Status print_new();
   /// Prints until the instance has ended, and how it ended. ok, faulted, or refused where it was cancelled.
   [[nodiscard]] base::Result<ExitCode> follow();
 
  private:
+  [[nodiscard]] base::Result<json::Value> get(const std::string& target);
+  [[nodiscard]] base::Result<ExitCode> follow_to_the_end();
   /// The instance if it has ended, else null.
   [[nodiscard]] base::Result<json::Value> ended();
   [[nodiscard]] ExitCode tell_end(const json::Value& instance);
