@@ -67,6 +67,12 @@ base::Result<ExitCode> change(Session& session, const PermissionArguments& argum
                  session.tenant_target("/plugins/" + percent_encoded(arguments.id) + "/permissions"));
   HttpRequest request{.target = target};
   if (!member.empty()) {
+    if (arguments.permissions.empty()) {
+      return base::fail(base::ErrorCode::invalid,
+                        fmt::format("which permission? `trav plugin {} {} PERMISSION`; `trav plugin permissions {}` "
+                                    "shows what the plugin asks for and has",
+                                    member, arguments.id, arguments.id));
+    }
     request.method = "POST";
     json::Value body = json::Value::object();
     body.set(std::string(member), array_of(arguments.permissions));

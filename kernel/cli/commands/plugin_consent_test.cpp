@@ -57,6 +57,14 @@ TEST_F(PluginConsent, what_a_part_leaves_out_is_said_of_the_version_that_was_ena
   EXPECT_EQ(out_.find("also asks"), std::string::npos) << "JSON alone: " << out_;
 }
 
+TEST_F(PluginConsent, a_grant_or_withdrawal_of_nothing_is_a_mistake_and_nothing_is_sent) {
+  for (const std::string verb : {"grant", "withdraw"}) {
+    EXPECT_EQ(trav({"plugin", verb, "forge"}), ExitCode::usage) << verb;
+    EXPECT_NE(err_.find("which permission? `trav plugin " + verb + " forge PERMISSION`"), std::string::npos) << err_;
+  }
+  EXPECT_TRUE(server_.received().empty());
+}
+
 TEST_F(PluginConsent, on_a_terminal_it_is_asked_for) {
   err_terminal_ = true;
   answers("PUT /v1/tenants/acme/plugins/forge",
