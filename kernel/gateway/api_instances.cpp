@@ -72,6 +72,19 @@ json::Value listed(const InstanceSummary& summary) {
   return object;
 }
 
+/// Without the rest of a character that was cut at the front, and one that is not whole yet.
+std::string_view whole_characters(std::string_view text) {
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; };
+  while (!text.empty() && continues(text.front())) text.remove_prefix(1);
+  std::size_t last = text.size();
+  while (last > 0 && text.size() - last < 3 && continues(text[last - 1])) --last;
+  if (last > 0 && static_cast<unsigned char>(text[last - 1]) >= 0xC0U &&
+      base::character_bytes(text.substr(last - 1)) == 0) {
+    text = text.substr(0, last - 1);
+  }
+  return text;
+}
+
 /// What the plugins say of the calls that it waits for.
 json::Value progress_of(const plugin_host::PluginHost& plugins, const base::TenantId& tenant,
                         const InstanceDetail& detail) {
@@ -82,7 +95,9 @@ json::Value progress_of(const plugin_host::PluginHost& plugins, const base::Tena
     all.push_back({{"effect", shard::effect_id(effect.key)},
                    {"fraction", said->fraction ? json::Value(*said->fraction) : json::Value()},
                    {"text", said->text},
-                   {"time", said->time.to_rfc3339()}});
+                   {"time", said->time.to_rfc3339()},
+                   {"streamed", base::to_valid_utf8(whole_characters(said->streamed))},
+                   {"streamed_bytes", said->streamed_bytes}});
   }
   return all;
 }

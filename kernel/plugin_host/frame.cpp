@@ -157,6 +157,11 @@ BytesView FrameWriter::end_span(CallId call, std::uint64_t span_id) {
   return finish(frames::CreateEndSpan(b, call, span_id));
 }
 
+BytesView FrameWriter::stream(CallId call, std::string_view text) {
+  auto& b = fresh();
+  return finish(frames::CreateStream(b, call, b.CreateString(text)));
+}
+
 BytesView FrameWriter::saved(const base::Result<std::string>& state) {
   auto& b = fresh();
   if (!state) return finish(frames::CreateSaved(b, 0, b.CreateString(state.error().message())));

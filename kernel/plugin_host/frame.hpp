@@ -62,6 +62,7 @@ class FrameWriter {
   [[nodiscard]] base::BytesView progress(CallId call, double fraction, std::string_view text);
   [[nodiscard]] base::BytesView begin_span(CallId call, const Span& span);
   [[nodiscard]] base::BytesView end_span(CallId call, std::uint64_t span_id);
+  [[nodiscard]] base::BytesView stream(CallId call, std::string_view text);
   [[nodiscard]] base::BytesView saved(const base::Result<std::string>& state);
   [[nodiscard]] base::BytesView refused(const base::Error& error);
   [[nodiscard]] base::BytesView answer(CallId call, std::string_view output);

@@ -232,6 +232,11 @@ void FrameLink::handle(const frames::Frame& frame) {
     case frames::Body::EndSpan:
       if (is_over(span_frames_, limits_.spans_per_second)) return;
       return user->host().end_span(frame.body_as_EndSpan()->call(), frame.body_as_EndSpan()->span());
+    case frames::Body::Stream: {
+      if (is_over(stream_frames_, limits_.streamed_per_second)) return;
+      const frames::Stream& stream = *frame.body_as_Stream();
+      return user->host().stream(stream.call(), view(stream.text()));
+    }
     case frames::Body::Saved:
       if (!is_asked_to_save()) return;
       return user->host().saved(read_saved(*frame.body_as_Saved()));
@@ -336,6 +341,7 @@ std::string FrameLink::overdue(Duration now) const {
 void FrameLink::tick(Duration now) {
   const std::uint32_t lines = std::exchange(log_lines_, 0);
   progress_frames_ = 0;
+  stream_frames_ = 0;
   measurements_ = 0;
   span_frames_ = 0;
   const bool was_held = std::exchange(dropped_, 0) > limits_.dropped_per_second;

@@ -55,6 +55,7 @@ struct LinkLimits {
   base::Duration idle_after = std::chrono::minutes(10);
   std::uint32_t log_lines_per_second = 200;
   std::uint32_t progress_per_second = 200;
+  std::uint32_t streamed_per_second = 10'000;
   std::uint32_t measurements_per_second = 10'000;
   std::uint32_t spans_per_second = 10'000;   ///< those that begin and those that end
   std::uint32_t dropped_per_second = 2'000;  ///< of all that is over these; then it is not read on in this second
@@ -145,6 +146,7 @@ class FrameLink final : public PluginSide {
   std::optional<base::Duration> pinged_;  ///< the Ping that has no Pong
   std::uint32_t log_lines_ = 0;           ///< in this second
   std::uint32_t progress_frames_ = 0;     ///< the same
+  std::uint32_t stream_frames_ = 0;       ///< the same
   std::uint32_t measurements_ = 0;        ///< the same
   std::uint32_t span_frames_ = 0;         ///< the same
   std::uint32_t dropped_ = 0;             ///< the same

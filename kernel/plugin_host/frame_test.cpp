@@ -42,6 +42,7 @@ std::vector<base::Bytes> one_of_each() {
   add(writer.progress(7, 0.5, "half"));
   add(writer.begin_span(7, {.id = 2, .parent = 1, .name = "part", .attributes = {{"b", "c"}}}));
   add(writer.end_span(7, 2));
+  add(writer.stream(7, "word by "));
   add(writer.saved("\x01bytes"));
   add(writer.saved(base::fail(base::ErrorCode::internal, "why there is none")));
   add(writer.refused({base::ErrorCode::invalid, "why"}));
@@ -117,6 +118,7 @@ void read_all(const frames::Frame& frame) {
       bytes = span.name.size() + span.attributes.size();
       break;
     }
+    case frames::Body::Stream: bytes = std::string(view(frame.body_as_Stream()->text())).size(); break;
     case frames::Body::Saved: {
       const auto state = read_saved(*frame.body_as_Saved());
       bytes = state ? state->size() : state.error().message().size();

@@ -306,6 +306,13 @@ base::Result<ProgramLine> read_progress(const Body& body) {
   return progress;
 }
 
+base::Result<ProgramLine> read_stream_text(const Body& body) {
+  StreamLine stream;
+  TRV_TRY_ASSIGN(stream.call, body.number("call"));
+  TRV_TRY_ASSIGN(stream.text, body.text("text"));
+  return stream;
+}
+
 base::Result<ProgramLine> read_measure(const Body& body) {
   constexpr std::array<std::string_view, 3> kinds = {"counter", "gauge", "histogram"};
   MeasureLine line;
@@ -510,6 +517,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "progress") return read_progress(body);
   if (name == "begin_span") return read_begin_span(body);
   if (name == "end_span") return read_end_span(body);
+  if (name == "stream") return read_stream_text(body);
   if (name == "saved") return read_saved(body);
   if (name == "pong") {
     TRV_TRY_ASSIGN(const std::uint64_t number, body.number("number"));

@@ -36,6 +36,10 @@ struct ProgressLine {
   double fraction = -1;
   std::string text;
 };
+struct StreamLine {
+  CallId call = 0;
+  std::string text;
+};
 struct MeasureLine {
   Measurement measurement;
 };
@@ -108,7 +112,7 @@ struct PongLine {
   std::uint64_t number = 0;
 };
 using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine,
-                                 ServiceLine, PongLine, SavedLine, ProgressLine, MeasureLine, BeginSpanLine,
+                                 ServiceLine, PongLine, SavedLine, ProgressLine, StreamLine, MeasureLine, BeginSpanLine,
                                  EndSpanLine, RespondInPartsLine, WriteLine, EndStreamLine, TakeLine, DropLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.

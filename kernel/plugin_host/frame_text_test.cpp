@@ -91,6 +91,8 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   EXPECT_EQ(begun.span.parent, 1U);
   EXPECT_EQ(begun.span.attributes, (decltype(Span::attributes){{"b", "c"}}));
   EXPECT_EQ(std::get<EndSpanLine>(*read_line(R"({"end_span":{"call":7,"span":2}})")).span, 2U);
+  EXPECT_EQ(std::get<StreamLine>(*read_line(R"({"stream":{"call":7,"text":"word "}})")).text, "word ");
+  EXPECT_EQ(problem_of(R"({"stream":{"call":7}})"), "stream.text is missing");
   EXPECT_EQ(std::get<SavedLine>(*read_line(R"({"saved":{"problem":"no"}})")).state.error().message(), "no");
   EXPECT_EQ(std::get<AnswerLine>(*read_line(R"({"answer":{"call":7,"output":{"b":1,"a":[]}}})")).output,
             R"({"b":1,"a":[]})");

@@ -231,6 +231,9 @@ TYPED_TEST(HandoverTest, what_a_call_says_of_itself_is_known_until_it_ends) {
   ASSERT_TRUE(this->eventually([&] { return said() && said()->fraction; }));
   EXPECT_EQ(said()->fraction, 0.25);
   EXPECT_EQ(said()->text, "a quarter\\n");
+  ASSERT_TRUE(this->eventually([&] { return said()->streamed_bytes == 12; }));
+  EXPECT_EQ(said()->streamed, "word by word");
+  EXPECT_EQ(said()->text, "a quarter\\n") << "which it says beside it";
   EXPECT_FALSE(this->host_->progress(TenantId("other"), "key"));
   PluginHost::cancel(handle);
   EXPECT_FALSE(held.get());

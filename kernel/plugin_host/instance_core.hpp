@@ -55,6 +55,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void progress(CallId call, double fraction, std::string_view text) noexcept override;
   void begin_span(CallId call, Span span) noexcept override;
   void end_span(CallId call, std::uint64_t span_id) noexcept override;
+  void stream(CallId call, std::string_view text) noexcept override;
   void saved(base::Result<std::string> state) noexcept override;
 
  private:

@@ -69,14 +69,24 @@ void InstanceCore::measure(base::Result<Measurement> measurement) noexcept {
 
 void InstanceCore::progress(CallId id, double fraction, std::string_view text) noexcept {
   if (services_.progress == nullptr) return;
-  Progress said{
-      .fraction = std::nullopt, .text = printable(text, progress_text_bytes_max), .time = services_.clock.now()};
-  if (fraction >= 0 && fraction <= 1) said.fraction = fraction;
+  std::optional<double> known;
+  if (fraction >= 0 && fraction <= 1) known = fraction;
+  std::string says = printable(text, progress_text_bytes_max);
   const std::lock_guard lock(mutex_);
   OpenCall* call = calls_.find(id);
   if (call == nullptr || call->request.idempotency_key.empty()) return;
   call->has_progress = true;
-  services_.progress->put(call->request.tenant, call->request.idempotency_key, std::move(said));
+  services_.progress->put(call->request.tenant, call->request.idempotency_key, known, std::move(says),
+                          services_.clock.now());
+}
+
+void InstanceCore::stream(CallId id, std::string_view text) noexcept {
+  if (services_.progress == nullptr || text.empty()) return;
+  const std::lock_guard lock(mutex_);
+  OpenCall* call = calls_.find(id);
+  if (call == nullptr || call->request.idempotency_key.empty()) return;
+  call->has_progress = true;
+  services_.progress->append(call->request.tenant, call->request.idempotency_key, text, services_.clock.now());
 }
 
 base::Status InstanceCore::permits(const base::TenantId& tenant, const package::Permission& wanted) const {

@@ -362,6 +362,13 @@ const trv_host_call_2 LibraryPlugin::call_2_service = {
       self(host).side_.progress(id, fraction, view(text));
     }};
 
+const trv_host_call_3 LibraryPlugin::call_3_service = {
+    .struct_size = sizeof(trv_host_call_3),
+    .complete = call_service.complete,
+    .fail = call_service.fail,
+    .progress = call_2_service.progress,
+    .stream = [](const trv_host* host, std::uint64_t id, trv_string text) { self(host).side_.stream(id, view(text)); }};
+
 const trv_host_log LibraryPlugin::log_service = {
     .struct_size = sizeof(trv_host_log),
     .write = [](const trv_host* host, std::int32_t level, std::uint64_t id, trv_string message) {
@@ -431,6 +438,7 @@ const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexce
   if (id == nullptr) return nullptr;
   if (std::strcmp(id, TRV_EXT_CALL) == 0) return &call_service;
   if (std::strcmp(id, TRV_EXT_CALL_2) == 0) return &call_2_service;
+  if (std::strcmp(id, TRV_EXT_CALL_3) == 0) return &call_3_service;
   if (std::strcmp(id, TRV_EXT_LOG) == 0) return &log_service;
   if (std::strcmp(id, TRV_EXT_METRICS) == 0) return &metrics_service;
   if (std::strcmp(id, TRV_EXT_TRACE) == 0) return &trace_service;

@@ -70,6 +70,7 @@ class LibraryPlugin final : public PluginSide {
 
   static const trv_host_call call_service;
   static const trv_host_call_2 call_2_service;
+  static const trv_host_call_3 call_3_service;
   static const trv_host_log log_service;
   static const trv_host_metrics metrics_service;
   static const trv_host_trace trace_service;

@@ -84,6 +84,8 @@ class HostSide {
   /// A part of an open call begins now, and ends. Times are the host's.
   virtual void begin_span(CallId call, Span span) noexcept = 0;
   virtual void end_span(CallId call, std::uint64_t span_id) noexcept = 0;
+  /// Text that an open call gives as it comes.
+  virtual void stream(CallId call, std::string_view text) noexcept = 0;
   /// The answer to PluginSide::save: the bytes, or the plugin's sentence why there are none.
   virtual void saved(base::Result<std::string> state) noexcept = 0;
 };

@@ -246,6 +246,7 @@ void ProgramPlugin::handle(std::string_view line) {
   }
   if (auto* begun = std::get_if<BeginSpanLine>(&*read)) return host_.begin_span(begun->call, std::move(begun->span));
   if (const auto* over = std::get_if<EndSpanLine>(&*read)) return host_.end_span(over->call, over->span);
+  if (const auto* stream = std::get_if<StreamLine>(&*read)) return host_.stream(stream->call, stream->text);
   if (auto* saved = std::get_if<SavedLine>(&*read)) return host_.saved(std::move(saved->state));
   if (const auto* pong = std::get_if<PongLine>(&*read)) return events_.reacted(pong->number);
   const std::lock_guard lock(mutex_);

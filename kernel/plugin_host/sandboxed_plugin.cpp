@@ -22,6 +22,7 @@
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "kernel/plugin_host/plugin_side.hpp"
 #include "kernel/plugin_host/program_plugin.hpp"
+#include "kernel/plugin_host/progress_board.hpp"
 #include "kernel/sandbox/walls.hpp"
 
 namespace trv::plugin_host {
@@ -123,6 +124,12 @@ class FramedHost final : public HostSide {
   void end_span(CallId call, std::uint64_t span_id) noexcept override {
     const std::lock_guard lock(mutex_);
     send(writer_.end_span(call, span_id));
+  }
+  void stream(CallId call, std::string_view text) noexcept override {
+    // Of more than that, less is kept.
+    if (text.size() > streamed_bytes_max) text.remove_prefix(text.size() - streamed_bytes_max);
+    const std::lock_guard lock(mutex_);
+    send(writer_.stream(call, text));
   }
   void saved(base::Result<std::string> state) noexcept override {
     const std::lock_guard lock(mutex_);

@@ -82,6 +82,7 @@ class CallServices {
   virtual std::uint64_t begin_span(std::uint64_t call_id, std::uint64_t parent_id, std::string_view name,
                                    const Attributes& attributes) const noexcept = 0;
   virtual void end_span(std::uint64_t call_id, std::uint64_t span_id) const noexcept = 0;
+  virtual void stream(std::uint64_t call_id, std::string_view text) const noexcept = 0;
   virtual void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept = 0;
 
  protected:
@@ -362,6 +363,11 @@ class Call {
   Span span(std::string_view name, const Attributes& attributes = {}) const noexcept {
     return {services_, facts_.id, 0, name, attributes};
   }
+
+  /// Adds text to what the call has given so far, for people who look while it runs, as the answer of a model comes
+  /// word by word. It is not the output; the last 65,536 bytes are kept until the call ends. Ignored where the host
+  /// does not have trv.call/3. Any thread.
+  void stream(std::string_view text) const noexcept { services_.stream(facts_.id, text); }
 
   /// One line for the operator's log. Never secrets or personal data. Any thread.
   void log(Level level, std::string_view text) const noexcept { services_.write_log(level, facts_.id, text); }

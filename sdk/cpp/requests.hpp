@@ -207,6 +207,10 @@ class Requests : public CallServices {
     if (trace_ != nullptr) trace_->end(host_, call_id, span_id);
   }
 
+  void stream(std::uint64_t call_id, std::string_view text) const noexcept final {
+    if (call_3_ != nullptr) call_3_->stream(host_, call_id, borrow(text));
+  }
+
   void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept final {
     if (log_ != nullptr) log_->write(host_, static_cast<std::int32_t>(level), call_id, borrow(text));
   }
@@ -274,6 +278,7 @@ class Requests : public CallServices {
   /// From activate on.
   void bind_services() noexcept {
     call_2_ = service<trv_host_call_2>(TRV_EXT_CALL_2, TRV_HOST_CALL_2_SIZE_V1);
+    call_3_ = service<trv_host_call_3>(TRV_EXT_CALL_3, TRV_HOST_CALL_3_SIZE_V1);
     log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
     metrics_ = service<trv_host_metrics>(TRV_EXT_METRICS, TRV_HOST_METRICS_SIZE_V1);
     trace_ = service<trv_host_trace>(TRV_EXT_TRACE, TRV_HOST_TRACE_SIZE_V1);
@@ -445,6 +450,7 @@ class Requests : public CallServices {
 
   const trv_host* host_;
   const trv_host_call_2* call_2_ = nullptr;
+  const trv_host_call_3* call_3_ = nullptr;
   const trv_host_log* log_ = nullptr;
   const trv_host_metrics* metrics_ = nullptr;
   const trv_host_trace* trace_ = nullptr;

@@ -70,6 +70,8 @@ void print_progress(Session& session, const json::Value& instance) {
     session.world().out << fmt::format(
         "\nUnder way: {}{}{} (said {})\n", is_known ? fmt::format("{:.0f} %", fraction->as_double() * 100) : "",
         is_known && !member_text(one, "text").empty() ? ", " : "", member_text(one, "text"), member_text(one, "time"));
+    const std::string streamed = member_text(one, "streamed");
+    if (!streamed.empty()) session.world().out << printable(streamed, LineEnds::kept) << '\n';
   }
 }
 

@@ -249,16 +249,20 @@ TEST_F(CommandLine, an_instance_that_a_parked_call_holds_up_says_how_it_goes_on)
 
 TEST_F(CommandLine, an_instance_shows_how_far_its_calls_are) {
   const std::string show = "GET /v1/tenants/acme/instances/i-1";
-  server_.script(show, {.body = R"({"id":"i-1","status":"running","progress":[{"effect":"5f0c","fraction":0.256,)"
-                                R"("text":"page 3","time":"2026-01-02T03:04:05Z"},{"effect":"5f0d","fraction":null,)"
-                                R"("text":"asking","time":"2026-01-02T03:04:06Z"}],"spans":[{"effect":"5f0c","span":1,)"
-                                R"("parent":0,"name":"copy","time":"2026-01-02T03:04:05Z","took_ms":null,)"
-                                R"("attributes":{"page":"3"}},{"effect":"5f0c","span":2,"parent":1,"name":"read",)"
-                                R"("time":"2026-01-02T03:04:05Z","took_ms":12.34,"attributes":{}}]})"});
+  server_.script(
+      show,
+      {.body =
+           R"({"id":"i-1","status":"running","progress":[{"effect":"5f0c","fraction":0.256,)"
+           R"("text":"page 3","time":"2026-01-02T03:04:05Z"},{"effect":"5f0d","fraction":null,)"
+           R"("text":"asking","time":"2026-01-02T03:04:06Z","streamed":"Once upon a\u001b time"}],"spans":[{"effect":"5f0c","span":1,)"
+           R"("parent":0,"name":"copy","time":"2026-01-02T03:04:05Z","took_ms":null,)"
+           R"("attributes":{"page":"3"}},{"effect":"5f0c","span":2,"parent":1,"name":"read",)"
+           R"("time":"2026-01-02T03:04:05Z","took_ms":12.34,"attributes":{}}]})"});
   server_.script(show + "/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
   EXPECT_EQ(trav({"instance", "show", "i-1"}), ExitCode::ok) << err_;
   EXPECT_NE(out_.find("Under way: 26 %, page 3 (said 2026-01-02T03:04:05Z)\n"), std::string::npos) << out_;
-  EXPECT_NE(out_.find("Under way: asking (said 2026-01-02T03:04:06Z)\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("Under way: asking (said 2026-01-02T03:04:06Z)\nOnce upon a\\x1b time\n"), std::string::npos)
+      << out_;
   EXPECT_NE(out_.find("  copy                                 under way  page=3\n"), std::string::npos) << out_;
   EXPECT_NE(out_.find("  read                                   12.3 ms\n"), std::string::npos) << out_;
 }

@@ -71,6 +71,8 @@ class Counter : public Plugin {
     call.progress(0.25, "a quarter\n");
     const auto copying = call.span("copy", {{"page", "a \"1\""}});
     for (int i = 0; i < 2; ++i) const auto reading = copying.span("read\n");
+    call.stream("word by ");
+    call.stream("word");
     auto waited = call.wait(std::chrono::minutes(1));
     co_await waited;
     co_return "null";

@@ -38,6 +38,25 @@ typedef struct trv_host_call_2 {
 #define TRV_HOST_CALL_2_SIZE_V1 32
 TRV_ABI_SIZE(trv_host_call_2, TRV_HOST_CALL_2_SIZE_V1);
 
+/* trv.call/3 (host): the same, and what a call gives as it comes. A host that does not have it has trv.call/2. */
+#define TRV_EXT_CALL_3 "trv.call/3"
+
+typedef struct trv_host_call_3 {
+  uint32_t struct_size;
+  /* [any] As in trv.call/1. */
+  void (*complete)(const trv_host* host, uint64_t call_id, trv_bytes output);
+  /* [any] As in trv.call/1. */
+  void (*fail)(const trv_host* host, uint64_t call_id, const trv_error* error);
+  /* [any] As in trv.call/2. */
+  void (*progress)(const trv_host* host, uint64_t call_id, double fraction, trv_string text);
+  /* [any] Adds text to what an open call has given so far, for people who look while it runs, as the answer of a model
+   * comes word by word. Of it the last 65,536 bytes are kept, in memory, until the call ends; it is not the output,
+   * which complete gives. Of more than 10,000 texts a second some are dropped. */
+  void (*stream)(const trv_host* host, uint64_t call_id, trv_string text);
+} trv_host_call_3;
+#define TRV_HOST_CALL_3_SIZE_V1 40
+TRV_ABI_SIZE(trv_host_call_3, TRV_HOST_CALL_3_SIZE_V1);
+
 #ifdef __cplusplus
 }
 #endif

@@ -45,6 +45,8 @@ class ProgressTest(unittest.TestCase):
             call.count("pages", 2, kind="x")
             call.observe("seconds", 0.25)
             call.progress(0.5, "half")
+            call.stream("word by ")
+            call.stream("word")
             call.progress(text="å" * 300)
             call.progress(2)
 
@@ -53,6 +55,7 @@ class ProgressTest(unittest.TestCase):
                 host.call("copy")
             self.assertEqual(host.measured, [("counter", "pages", 2, {"kind": "x"}), ("histogram", "seconds", 0.25, {})])
             self.assertEqual(host.progress[0], (0.5, "half"))
+            self.assertEqual(host.streamed, "word by word")
             self.assertIsNone(host.progress[1][0])
 
 

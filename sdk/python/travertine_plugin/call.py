@@ -153,6 +153,12 @@ class CallContext:
         json_text.check(body, metric)
         self._tell("measure", body)
 
+    def stream(self, text: str) -> None:
+        """Adds text to what the call has given so far, for people who look while it runs, as the answer of a model comes
+        word by word. It is not the output; the last 65,536 bytes are kept until the call ends."""
+        if text:
+            self._tell("stream", {"text": json_text.encodable(text, 65536)})
+
     def progress(self, fraction: Optional[float] = None, text: str = "") -> None:
         """Says how far the call is, for people who look at its workflow: from 0 to 1, None: not known. The last word
         counts, and nothing waits for it. From any thread."""

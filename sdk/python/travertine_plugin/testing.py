@@ -135,6 +135,7 @@ class FakeHost:
         self.measured: List[Tuple[str, str, float, Dict[str, str]]] = []
         self.spans: List[Tuple[str, int, Dict[str, str]]] = []
         self.spans_ended: List[int] = []
+        self.streamed = ""
         self.progress: List[Tuple[Optional[float], str]] = []
         self.store = FakeStore()
         self.signed: List[Signed] = []
@@ -295,6 +296,8 @@ class FakeHost:
             self.spans.append((body["name"], body["parent"], body["attributes"]))
         elif name == "end_span":
             self.spans_ended.append(body["span"])
+        elif name == "stream":
+            self.streamed += body["text"]
         elif name == "progress":
             self.progress.append((body["fraction"], body["text"]))
         elif name == "log":

@@ -16,12 +16,15 @@ const failure = async (...call) => {
 test('how far a call is can be said', async () => {
   const one = new FakeHost(new Plugin().operation('copy', (call) => {
     call.progress(0.5, 'half')
+    call.stream('word by ')
+    call.stream('word')
     call.progress(undefined, 'on')
     call.count('pages', 2, { kind: 'x' })
     call.observe('seconds', NaN)
   }))
   await assert.rejects(one.call('copy'), { message: "TypeError: histogram 'seconds': NaN is not a number" })
   assert.deepEqual(one.measured, [['counter', 'pages', 2, { kind: 'x' }]])
+  assert.equal(one.streamed, 'word by word')
   assert.deepEqual(one.progress, [[0.5, 'half'], [undefined, 'on']])
 })
 

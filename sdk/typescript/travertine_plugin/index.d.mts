@@ -173,6 +173,9 @@ export interface Call<Input = any> {
   /** Begins a named part of the call, so that operators see how long what takes; it ends with the call at the latest. At
    * most 64 of a call, with 8 attributes. Never secrets or personal data. */
   span(name: string, attributes?: Record<string, string | number>): Span
+  /** Adds text to what the call has given so far, for people who look while it runs, as the answer of a model comes word
+   * by word. It is not the output; the last 65,536 bytes are kept until the call ends. */
+  stream(text: string): void
   /** The bytes of a signature, by a secret that the plugin never sees: `secret` is the name that the configuration gives in
    * a field which its schema marks with "secret": true. `hmac-sha256` where missing. */
   sign(secret: string, data: string | Uint8Array,

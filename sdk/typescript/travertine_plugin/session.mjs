@@ -227,6 +227,7 @@ export class Session {
       count: (name, by = 1, labels = {}) => this.#measure('counter', name, by, labels),
       gauge: (name, value, labels = {}) => this.#measure('gauge', name, value, labels),
       observe: (name, value, labels = {}) => this.#measure('histogram', name, value, labels),
+      stream: (text) => this.#send('stream', { call: body.call, text: encodable(text, 16384) }),
       progress: (fraction, text = '') => this.#send('progress', { call: body.call, fraction, text: encodable(text, 64) }),
       span: (name, attributes = {}) => this.#span(body.call, spanIds, 0, name, attributes),
       sign: (...request) => sign(ask, ...request),

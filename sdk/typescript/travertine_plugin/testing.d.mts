@@ -63,6 +63,8 @@ export class FakeHost {
   readonly spans: [string, number, Record<string, string>][]
   /** Numbers, in the order in which they ended. */
   readonly spansEnded: number[]
+  /** What operations have streamed, one behind the other. */
+  readonly streamed: string
   /** What operations said of how far they are. */
   readonly progress: [number | undefined, string][]
   readonly store: FakeStore

@@ -18,6 +18,7 @@ export class FakeHost {
   sentParts = []
   spans = []
   spansEnded = []
+  streamed = ''
   measured = []
   signed = []
   events = []
@@ -119,6 +120,7 @@ export class FakeHost {
       case 'measure': return void this.measured.push([body.metric, body.name, body.value, body.labels])
       case 'begin_span': return void this.spans.push([body.name, body.parent, body.attributes])
       case 'end_span': return void this.spansEnded.push(body.span)
+      case 'stream': return void (this.streamed += body.text)
       case 'progress': return void this.progress.push([body.fraction, body.text])
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
       case 'http_request': return this.#serve(body)

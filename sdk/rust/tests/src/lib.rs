@@ -148,6 +148,8 @@ async fn thread(call: Call) -> Result<Value, Failure> {
 async fn yields(call: Call) -> Result<Value, Failure> {
     call.count("yields", 2.0, &[("kind", "plain")]);
     call.progress(Some(0.5), "half");
+    call.stream("word by ");
+    call.stream("word");
     call.progress(None, "on");
     let whole = call.span("whole", &[("kind", "plain")]);
     drop(whole.span("part", &[]));

@@ -73,6 +73,7 @@ fn the_bindings_are_those_of_the_headers() {
         trv_entry { struct_size, abi_major, abi_minor, init, deinit, get_factory }
         trv_host_call { struct_size, complete, fail }
         trv_host_call_2 { struct_size, complete, fail, progress }
+        trv_host_call_3 { struct_size, complete, fail, progress, stream }
         trv_http_request { struct_size, header_count, headers, connection, method, path, body, timeout_ms }
         trv_http_response { struct_size, status, header_count, reserved, headers, body }
         trv_host_http { struct_size, send }
@@ -102,7 +103,7 @@ fn the_bindings_are_those_of_the_headers() {
         TRV_ERROR_TOO_LARGE TRV_ERROR_EXHAUSTED TRV_ERROR_UNAVAILABLE TRV_ERROR_TIMEOUT TRV_ERROR_CANCELLED
         TRV_ERROR_INTERNAL TRV_RETRY_NEVER TRV_RETRY_SAFE
         TRV_LOG_DEBUG TRV_LOG_INFO TRV_LOG_WARNING TRV_LOG_ERROR
-        TRV_HOST_SIZE_V1 TRV_CALL_SIZE_V1 TRV_ERROR_SIZE_V1 TRV_HOST_CALL_SIZE_V1 TRV_HOST_CALL_2_SIZE_V1 TRV_HOST_METRICS_SIZE_V1 TRV_SPAN_SIZE_V1 TRV_HOST_TRACE_SIZE_V1 TRV_METRIC_COUNTER TRV_METRIC_GAUGE TRV_METRIC_HISTOGRAM TRV_HOST_LOG_SIZE_V1
+        TRV_HOST_SIZE_V1 TRV_CALL_SIZE_V1 TRV_ERROR_SIZE_V1 TRV_HOST_CALL_SIZE_V1 TRV_HOST_CALL_2_SIZE_V1 TRV_HOST_CALL_3_SIZE_V1 TRV_HOST_METRICS_SIZE_V1 TRV_SPAN_SIZE_V1 TRV_HOST_TRACE_SIZE_V1 TRV_METRIC_COUNTER TRV_METRIC_GAUGE TRV_METRIC_HISTOGRAM TRV_HOST_LOG_SIZE_V1
         TRV_HOST_HTTP_SIZE_V1 TRV_HOST_TIMER_SIZE_V1 TRV_HTTP_REQUEST_SIZE_V1 TRV_HTTP_RESPONSE_SIZE_V1
         TRV_HOST_KV_SIZE_V1 TRV_HOST_SECRET_SIZE_V1 TRV_HOST_EVENT_SIZE_V1 TRV_KV_ANSWER_SIZE_V1 TRV_EVENT_SIZE_V1);
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
@@ -115,6 +116,7 @@ fn the_bindings_are_those_of_the_headers() {
         ("TRV_EXT_TRACE", TRV_EXT_TRACE.trim_end_matches('\0')),
         ("TRV_EXT_METRICS", TRV_EXT_METRICS.trim_end_matches('\0')),
         ("TRV_EXT_CALL_2", TRV_EXT_CALL_2.trim_end_matches('\0')),
+        ("TRV_EXT_CALL_3", TRV_EXT_CALL_3.trim_end_matches('\0')),
         ("TRV_EXT_HTTP", TRV_EXT_HTTP.trim_end_matches('\0')),
         ("TRV_EXT_LOG", TRV_EXT_LOG.trim_end_matches('\0')),
         ("TRV_EXT_TIMER", TRV_EXT_TIMER.trim_end_matches('\0')),

@@ -240,6 +240,7 @@ fn how_far_a_call_is_can_be_said() {
     assert_eq!(whole.attributes, [("kind".to_string(), "plain".to_string())]);
     assert_eq!((part.name.as_str(), part.parent, part.has_ended), ("part", whole.id, true));
     assert_eq!(host.progress(), [(0.5, "half".to_string()), (-1.0, "on".to_string())]);
+    assert_eq!(host.streamed(), "word by word");
 }
 
 #[test]

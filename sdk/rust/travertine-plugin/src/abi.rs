@@ -10,6 +10,7 @@ pub const TRV_ABI_MINOR: u16 = 0;
 pub const TRV_FACTORY_ID: &str = "trv.factory/1";
 pub const TRV_EXT_CALL: &str = "trv.call/1\0";
 pub const TRV_EXT_CALL_2: &str = "trv.call/2\0";
+pub const TRV_EXT_CALL_3: &str = "trv.call/3\0";
 pub const TRV_EXT_METRICS: &str = "trv.metrics/1\0";
 pub const TRV_EXT_TRACE: &str = "trv.trace/1\0";
 pub const TRV_EXT_HTTP: &str = "trv.http/1\0";
@@ -58,6 +59,7 @@ pub const TRV_CALL_SIZE_V1: u32 = 120;
 pub const TRV_ERROR_SIZE_V1: u32 = 56;
 pub const TRV_HOST_CALL_SIZE_V1: u32 = 24;
 pub const TRV_HOST_CALL_2_SIZE_V1: u32 = 32;
+pub const TRV_HOST_CALL_3_SIZE_V1: u32 = 40;
 pub const TRV_METRIC_COUNTER: i32 = 1;
 pub const TRV_METRIC_GAUGE: i32 = 2;
 pub const TRV_METRIC_HISTOGRAM: i32 = 3;
@@ -182,6 +184,15 @@ pub struct trv_host_call_2 {
     pub complete: unsafe extern "C" fn(host: *const trv_host, call_id: u64, output: trv_bytes),
     pub fail: unsafe extern "C" fn(host: *const trv_host, call_id: u64, error: *const trv_error),
     pub progress: unsafe extern "C" fn(host: *const trv_host, call_id: u64, fraction: f64, text: trv_string),
+}
+
+#[repr(C)]
+pub struct trv_host_call_3 {
+    pub struct_size: u32,
+    pub complete: unsafe extern "C" fn(host: *const trv_host, call_id: u64, output: trv_bytes),
+    pub fail: unsafe extern "C" fn(host: *const trv_host, call_id: u64, error: *const trv_error),
+    pub progress: unsafe extern "C" fn(host: *const trv_host, call_id: u64, fraction: f64, text: trv_string),
+    pub stream: unsafe extern "C" fn(host: *const trv_host, call_id: u64, text: trv_string),
 }
 
 #[repr(C)]

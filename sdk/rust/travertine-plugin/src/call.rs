@@ -227,6 +227,14 @@ impl Call {
         Span::begin(self, 0, name, attributes)
     }
 
+    /// Adds text to what the call has given so far, for people who look while it runs, as the answer of a model comes
+    /// word by word. It is not the output; the last 65,536 bytes are kept until the call ends.
+    pub fn stream(&self, text: impl AsRef<str>) {
+        if !self.has_ended() {
+            self.0.shared.stream(self.0.id, text.as_ref());
+        }
+    }
+
     /// One line for the operator's log. Never secrets or personal data.
     pub fn log(&self, level: Level, text: impl AsRef<str>) {
         let call_id = if self.has_ended() { 0 } else { self.0.id };

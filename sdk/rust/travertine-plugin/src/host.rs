@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     host: *const abi::trv_host,
     call: AtomicPtr<abi::trv_host_call>,
     call_2: AtomicPtr<abi::trv_host_call_2>,
+    call_3: AtomicPtr<abi::trv_host_call_3>,
     metrics: AtomicPtr<abi::trv_host_metrics>,
     trace: AtomicPtr<abi::trv_host_trace>,
     http: AtomicPtr<abi::trv_host_http>,
@@ -86,6 +87,7 @@ impl Shared {
             host,
             call: AtomicPtr::default(),
             call_2: AtomicPtr::default(),
+            call_3: AtomicPtr::default(),
             metrics: AtomicPtr::default(),
             trace: AtomicPtr::default(),
             http: AtomicPtr::default(),
@@ -108,6 +110,7 @@ impl Shared {
         unsafe {
             self.call.store(service(self.host, abi::TRV_EXT_CALL, abi::TRV_HOST_CALL_SIZE_V1), Ordering::SeqCst);
             self.call_2.store(service(self.host, abi::TRV_EXT_CALL_2, abi::TRV_HOST_CALL_2_SIZE_V1), Ordering::SeqCst);
+            self.call_3.store(service(self.host, abi::TRV_EXT_CALL_3, abi::TRV_HOST_CALL_3_SIZE_V1), Ordering::SeqCst);
             self.metrics
                 .store(service(self.host, abi::TRV_EXT_METRICS, abi::TRV_HOST_METRICS_SIZE_V1), Ordering::SeqCst);
             self.trace.store(service(self.host, abi::TRV_EXT_TRACE, abi::TRV_HOST_TRACE_SIZE_V1), Ordering::SeqCst);
@@ -202,6 +205,12 @@ impl Shared {
     pub(crate) fn progress(&self, call_id: u64, fraction: f64, text: &str) {
         if let Some((_inside, call)) = self.table(&self.call_2) {
             unsafe { (call.progress)(self.host, call_id, fraction, abi::trv_string::borrow(text)) };
+        }
+    }
+
+    pub(crate) fn stream(&self, call_id: u64, text: &str) {
+        if let Some((_inside, call)) = self.table(&self.call_3) {
+            unsafe { (call.stream)(self.host, call_id, abi::trv_string::borrow(text)) };
         }
     }
 

@@ -124,6 +124,7 @@ struct State {
     timers: Vec<(u64, u64)>,
     log: Vec<(Level, String)>,
     progress: Vec<(f64, String)>,
+    streamed: String,
     measured: Vec<(i32, String, f64)>,
     spans: Vec<PartOfCall>,
     faults: Vec<String>,
@@ -265,10 +266,16 @@ unsafe extern "C" fn end(host: *const abi::trv_host, _call_id: u64, span_id: u64
     }
 }
 
+unsafe extern "C" fn stream(host: *const abi::trv_host, _call_id: u64, text: abi::trv_string) {
+    lock(&of(host).state).streamed.push_str(&text.to_text());
+}
+
 unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_char) -> *const c_void {
     static CALL: abi::trv_host_call = abi::trv_host_call { struct_size: abi::TRV_HOST_CALL_SIZE_V1, complete, fail };
     static CALL_2: abi::trv_host_call_2 =
         abi::trv_host_call_2 { struct_size: abi::TRV_HOST_CALL_2_SIZE_V1, complete, fail, progress };
+    static CALL_3: abi::trv_host_call_3 =
+        abi::trv_host_call_3 { struct_size: abi::TRV_HOST_CALL_3_SIZE_V1, complete, fail, progress, stream };
     static METRICS: abi::trv_host_metrics =
         abi::trv_host_metrics { struct_size: abi::TRV_HOST_METRICS_SIZE_V1, record };
     static TRACE: abi::trv_host_trace = abi::trv_host_trace { struct_size: abi::TRV_HOST_TRACE_SIZE_V1, begin, end };
@@ -281,6 +288,7 @@ unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_cha
         id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_CALL.as_bytes() => &CALL as *const _ as *const c_void,
         id if id == abi::TRV_EXT_CALL_2.as_bytes() => &CALL_2 as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_CALL_3.as_bytes() => &CALL_3 as *const _ as *const c_void,
         id if id == abi::TRV_EXT_METRICS.as_bytes() => &METRICS as *const _ as *const c_void,
         id if id == abi::TRV_EXT_TRACE.as_bytes() => &TRACE as *const _ as *const c_void,
         id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
@@ -528,6 +536,10 @@ impl Host {
     /// Parts of calls, in the order in which they began.
     pub fn spans(&self) -> Vec<PartOfCall> {
         lock(&self.inner().state).spans.clone()
+    }
+    /// What calls have streamed, one behind the other.
+    pub fn streamed(&self) -> String {
+        lock(&self.inner().state).streamed.clone()
     }
     /// What calls said of how far they are, the oldest first; -1: not known.
     pub fn progress(&self) -> Vec<(f64, String)> {
