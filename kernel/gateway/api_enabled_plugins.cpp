@@ -157,6 +157,11 @@ base::Status upgrade(const node::Shard& platform, const Packages& packages, Call
   TRV_TRY_ASSIGN(const tenancy::EnablePlugin to, version_in_body(platform, packages, call));
   TRV_TRY_ASSIGN(const tenancy::CurrentVersion current, current_of(call, to.plugin));
   std::shared_ptr<plugin_host::Handover> handover;
+  if (to.package_sha256 && !current.version.empty()) {
+    // Before its code sees what the tenant has set and what the version before keeps.
+    TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+    TRV_TRY(tenancy::check_consent(call.shard.tenancy(), txn, call.tenant, to));
+  }
   if (to.package_sha256) {
     TRV_TRY_ASSIGN(handover, prepare_switch(packages, call, current, to.plugin, to.version));
   }

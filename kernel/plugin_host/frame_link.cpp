@@ -311,6 +311,13 @@ void FrameLink::handle(const frames::Frame& frame) {
 
 void FrameLink::log(const frames::Log& frame) {
   if (is_over(log_lines_, limits_.log_lines_per_second)) return;
+  // Long ones, too, of which a few fill a disk.
+  log_bytes_ += view(frame.message()).size();
+  if (log_bytes_ > limits_.log_bytes_per_second) {
+    ++log_lines_too_long_;
+    ++dropped_;
+    return;
+  }
   const std::shared_ptr<LinkUser> user = user_.lock();
   if (user == nullptr) return;
   const auto level = static_cast<LogLevel>(std::clamp<std::int32_t>(frame.level(), TRV_LOG_DEBUG, TRV_LOG_ERROR));
@@ -324,7 +331,10 @@ std::string FrameLink::overdue(Duration now) const {
     return fmt::format("it hangs: it did not start within {} s", seconds(limits_.start_within));
   }
   if (save_asked_ && now - *save_asked_ > limits_.hangs_after) {
-    return fmt::format("it did not save its state within {} s", seconds(limits_.hangs_after));
+    return fmt::format(
+        "it did not save its state within {} s and was ended; what it kept in memory is lost. "
+        "`trav plugin upgrade --without-state` does not ask for it",
+        seconds(limits_.hangs_after));
   }
   if (pinged_ && now - *pinged_ > limits_.hangs_after) {
     return fmt::format("it did not react for {} s", seconds(limits_.hangs_after));
@@ -340,17 +350,20 @@ std::string FrameLink::overdue(Duration now) const {
 
 void FrameLink::tick(Duration now) {
   const std::uint32_t lines = std::exchange(log_lines_, 0);
+  const std::uint32_t too_many = lines > limits_.log_lines_per_second ? lines - limits_.log_lines_per_second : 0;
+  const std::uint32_t lines_dropped = too_many + std::exchange(log_lines_too_long_, 0);
+  log_bytes_ = 0;
   progress_frames_ = 0;
   stream_frames_ = 0;
   measurements_ = 0;
   span_frames_ = 0;
   const bool was_held = std::exchange(dropped_, 0) > limits_.dropped_per_second;
   const std::shared_ptr<LinkUser> user = user_.lock();
-  if (lines > limits_.log_lines_per_second && user != nullptr) {
-    user->host().log(
-        LogLevel::warning, 0,
-        fmt::format("{} lines of its log were dropped: more than {} a second{}", lines - limits_.log_lines_per_second,
-                    limits_.log_lines_per_second, was_held ? "; it was not read on until this second was over" : ""));
+  if (lines_dropped > 0 && user != nullptr) {
+    user->host().log(LogLevel::warning, 0,
+                     fmt::format("{} lines of its log were dropped: more than {} or {} bytes a second{}", lines_dropped,
+                                 limits_.log_lines_per_second, limits_.log_bytes_per_second,
+                                 was_held ? "; it was not read on until this second was over" : ""));
   }
   if (was_held) {
     if (pinged_) pinged_ = now;  // its answer may wait unread
@@ -362,6 +375,7 @@ void FrameLink::tick(Duration now) {
     const std::lock_guard lock(mutex_);
     if (!is_connected_ || is_gone_) return;
     why = overdue(now);
+    hangs_in_save_ = hangs_in_save_ || (save_asked_ && now - *save_asked_ > limits_.hangs_after);
     if (why.empty() && is_ready_ && !open_.empty() && !pinged_) {
       pinged_ = now;
       send(writer_.ping(++pings_));
@@ -386,7 +400,8 @@ void FrameLink::has_ended(const std::string& how) {
     const std::lock_guard lock(mutex_);
     close();
     if (!why_killed_.empty()) {
-      end = {ProcessEnd::Of::plugin, why_killed_};
+      // Who asks it to save is the operator: that it hangs then costs the switch, and no quarantine.
+      end = {hangs_in_save_ ? ProcessEnd::Of::asked : ProcessEnd::Of::plugin, why_killed_};
     } else if (!end_asked_) {
       end = {ProcessEnd::Of::plugin, how};
     }

@@ -54,6 +54,7 @@ struct LinkLimits {
   base::Duration retired_after = std::chrono::seconds(2);  ///< idle_after of one that is retired
   base::Duration idle_after = std::chrono::minutes(10);
   std::uint32_t log_lines_per_second = 200;
+  std::uint64_t log_bytes_per_second = 65'536;
   std::uint32_t progress_per_second = 200;
   std::uint32_t streamed_per_second = 10'000;
   std::uint32_t measurements_per_second = 10'000;
@@ -130,6 +131,7 @@ class FrameLink final : public PluginSide {
   std::string why_killed_;
   std::optional<base::Duration> end_asked_;
   std::optional<base::Duration> save_asked_;
+  bool hangs_in_save_ = false;
   /// Calls that the process has and has not answered; when each was cancelled, or max.
   std::unordered_map<CallId, base::Duration> open_;
   base::Duration used_;
@@ -145,6 +147,8 @@ class FrameLink final : public PluginSide {
   std::uint64_t pings_ = 0;
   std::optional<base::Duration> pinged_;  ///< the Ping that has no Pong
   std::uint32_t log_lines_ = 0;           ///< in this second
+  std::uint32_t log_lines_too_long_ = 0;  ///< the same: dropped for their bytes
+  std::uint64_t log_bytes_ = 0;           ///< the same
   std::uint32_t progress_frames_ = 0;     ///< the same
   std::uint32_t stream_frames_ = 0;       ///< the same
   std::uint32_t measurements_ = 0;        ///< the same

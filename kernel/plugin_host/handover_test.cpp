@@ -295,7 +295,19 @@ class CrashingHandoverTest : public HandoverTest<IsolatedFixture> {
 TEST_F(CrashingHandoverTest, a_crash_or_a_hang_inside_save_stops_the_switch) {
   EXPECT_THAT(why_not_saved("die-in-save"), HasSubstr("Aborted"));
   EXPECT_EQ(crashes().size(), 1U);
-  EXPECT_THAT(why_not_saved("hang-in-save"), HasSubstr("it did not save its state within 2 s"));
+  EXPECT_THAT(why_not_saved("hang-in-save"), HasSubstr("it did not save its state within 2 s and was ended"));
+}
+
+TEST_F(CrashingHandoverTest, switches_that_are_refused_put_nobody_in_quarantine) {
+  configuration_ = R"({"mode":"hang-in-save"})";
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(answer("count", "4.1.0"), "1") << "of another process";
+    const auto handover = hand_over("4.1.0", "4.2.0");
+    ASSERT_FALSE(handover);
+    EXPECT_THAT(handover.error().message(), HasSubstr("memory is lost"));
+  }
+  EXPECT_EQ(answer("count", "4.1.0"), "1");
+  EXPECT_TRUE(crashes().empty());
 }
 
 TEST_F(CrashingHandoverTest, a_crash_inside_restore_stops_the_switch) {

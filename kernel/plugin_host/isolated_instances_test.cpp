@@ -209,7 +209,7 @@ TEST_F(HostilePluginTest, its_log_is_bounded_and_says_so) {
   };
   EXPECT_TRUE(eventually(dropped) || eventually(dropped));
   const std::lock_guard lock(log_mutex_);
-  EXPECT_LT(log_.size(), 2'000U);
+  EXPECT_LT(log_.size(), 100U) << "its lines have 4,000 bytes, and a second 65,536";
 }
 
 TEST_F(HostilePluginTest, an_answer_to_somebody_elses_call_finds_nothing) {

@@ -76,21 +76,21 @@ base::Status check_asked(std::string_view plugin, const Permissions& asked, cons
 }
 
 /// What the tenant grants from here on where this version is enabled, or made the current one.
-Result<Permissions> consent_to(const TenancyStore& store, const lmdb::Txn& state, const DecisionContext& context,
+Result<Permissions> consent_to(const TenancyStore& store, const lmdb::Txn& state, const base::TenantId& tenant,
                                const EnablePlugin& command) {
-  TRV_TRY_ASSIGN(auto granted, store.permissions(state, context.tenant, command.plugin));
+  TRV_TRY_ASSIGN(auto granted, store.permissions(state, tenant, command.plugin));
   if (command.granted) {
     TRV_TRY(check_asked(command.plugin, command.asked, *command.granted));
     return with_granted(std::move(granted), *command.granted);
   }
   const Permissions missing = missing_of(granted, command.asked);
   if (missing.empty()) return granted;
-  TRV_TRY_ASSIGN(const auto current, store.current_version(state, context.tenant, command.plugin));
+  TRV_TRY_ASSIGN(const auto current, store.current_version(state, tenant, command.plugin));
   if (!command.says_so && !current) return with_granted(std::move(granted), command.asked);
   return fail(ErrorCode::conflict,
               fmt::format("plugin '{}' {} asks for what tenant '{}' has not granted: {}. For this tenant nothing was "
                           "changed. Grant it with --yes, or some of it with --grant; in the API, with \"permissions\"",
-                          command.plugin, command.version, context.tenant.value(), listed(missing)));
+                          command.plugin, command.version, tenant.value(), listed(missing)));
 }
 
 record::Draft permissions_changed(DecisionContext& context, const std::string& plugin, const Permissions& before,
@@ -154,6 +154,12 @@ Result<bool> is_enabled(const TenancyStore& store, const lmdb::Txn& state, const
 }
 
 }  // namespace
+
+base::Status check_consent(const TenancyStore& store, const lmdb::Txn& state, const base::TenantId& tenant,
+                           const EnablePlugin& command) {
+  TRV_TRY(consent_to(store, state, tenant, command));
+  return {};
+}
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const RequestPackage& command) {
@@ -238,7 +244,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const EnablePlugin& command) {
   TRV_TRY_ASSIGN(const bool is_there, is_enabled(store, state, context, command));
-  TRV_TRY_ASSIGN(const Permissions permissions, consent_to(store, state, context, command));
+  TRV_TRY_ASSIGN(const Permissions permissions, consent_to(store, state, context.tenant, command));
   return is_there ? with_permissions(store, state, context, command.plugin, permissions)
                   : one(enabled(context, command, permissions));
 }
@@ -262,7 +268,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   const std::string& plugin = command.to.plugin;
   TRV_TRY_ASSIGN(const auto current, store.current_version(state, context.tenant, plugin));
   if (!current) return fail(not_enabled(context, plugin, {}, {}));
-  TRV_TRY_ASSIGN(const Permissions permissions, consent_to(store, state, context, command.to));
+  TRV_TRY_ASSIGN(const Permissions permissions, consent_to(store, state, context.tenant, command.to));
   Decision decision;
   if (is_there) {
     TRV_TRY_ASSIGN(decision, with_permissions(store, state, context, plugin, permissions));

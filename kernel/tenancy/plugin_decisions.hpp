@@ -53,6 +53,10 @@ struct EnablePlugin {
 /// all. Errors: not_found, exhausted; conflict (more is asked for; names it); invalid (`granted` is not asked for).
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const EnablePlugin& command);
+/// Whether the tenant's consent is there or given: to be asked before code of the version runs for the tenant. Errors:
+/// conflict, invalid, exhausted, as above.
+[[nodiscard]] base::Status check_consent(const TenancyStore& store, const lmdb::Txn& state,
+                                         const base::TenantId& tenant, const EnablePlugin& command);
 
 struct DisablePlugin {
   std::string plugin;

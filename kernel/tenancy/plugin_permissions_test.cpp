@@ -55,6 +55,13 @@ TEST_F(PluginPermissionsTest, what_asks_is_enabled_with_the_tenants_word_only) {
       refusal(asking("1.0.0", {"http:a.com", "kv"})),
       HasSubstr("asks for what tenant 'acme' has not granted: http:a.com, kv. For this tenant nothing was changed"));
   EXPECT_EQ(called(""), "none");
+  {
+    auto txn = env_->begin_read();
+    ASSERT_TRUE(txn);
+    const base::TenantId acme("acme");
+    EXPECT_FALSE(check_consent(store_, *txn, acme, asking("1.0.0", {"kv"}))) << "before its code runs, too";
+    EXPECT_TRUE(check_consent(store_, *txn, acme, granting("1.0.0", {"kv"}, {"kv"})));
+  }
   must(granting("1.0.0", {"http:a.com", "kv"}, {"http:a.com", "kv"}));
   EXPECT_EQ(granted(), "http:a.com kv");
   EXPECT_EQ(granted("beta"), "");
