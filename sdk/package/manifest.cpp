@@ -14,6 +14,7 @@
 
 #include "sdk/base/identity.hpp"
 #include "sdk/base/version.hpp"
+#include "sdk/package/json_text.hpp"
 #include "sdk/package/pages.hpp"
 
 namespace trv::package {
@@ -511,17 +512,9 @@ Result<Manifest> parse_manifest(std::string_view text, ManifestForm form) {
   if (text.size() > manifest_bytes_max)
     return base::fail(ErrorCode::too_large,
                       fmt::format("manifest: {} bytes, more than {}", text.size(), manifest_bytes_max));
-  json::parse_options options;
-  options.max_depth = depth_max;
-  boost::system::error_code failure;
-  json::value value;
-  try {
-    value = json::parse(text, failure, {}, options);
-  } catch (const std::exception& exception) {
-    return wrong("", exception.what());
-  }
-  if (failure) return wrong("", fmt::format("is not JSON text: {}", failure.message()));
-  TRV_TRY_ASSIGN(Object object, Object::of(value, ""));
+  auto value = parse_json_text(text, depth_max);
+  if (!value) return base::fail(std::move(value).error().in("manifest"));
+  TRV_TRY_ASSIGN(Object object, Object::of(*value, ""));
   Manifest manifest;
   TRV_TRY(parse_members(object, form, manifest));
   manifest.text = text;

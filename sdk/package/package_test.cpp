@@ -368,6 +368,8 @@ TEST(Manifest, an_error_names_the_member) {
       {R"("manifest": 1)", R"("manifest": 2)", "manifest: version 2 is not known"},
       {R"("id": "hello")", R"("id": "Hello")", "id: \"Hello\" must be a label"},
       {R"("id": "hello", )", "", "id: is missing"},
+      {R"("id": "hello")", R"("id": "other", "id": "hello")", "JSON at line 2, column 33: the key \"id\" occurs twice"},
+      {R"("id": "hello")", R"("id" "hello")", "manifest: JSON at line 2, column 23: "},
       {R"(1.2.3-rc.1+build.5)", "1.2", "version: \"1.2\" is not a semantic version"},
       {R"("license": "Apache-2.0")", R"("license": 7)", "license: must be a string"},
       {R"("major": 1)", R"("major": -1)", "abi.major: must be an integer from 0 to 65535"},
