@@ -26,8 +26,13 @@ base::Result<egress::Connection> ProjectedConnections::read(const base::TenantId
   TRV_TRY_ASSIGN(const node::Shard* shard, node_.shard_of(tenant));
   TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
   TRV_TRY_ASSIGN(auto stored, shard->tenancy().connection(txn, tenant, name));
-  if (!stored)
-    return base::fail(base::ErrorCode::not_found, fmt::format("connection '{}' not found", name.substr(0, 80)));
+  if (!stored) {  // who asks says which
+    return base::fail(
+        base::ErrorCode::not_found,
+        fmt::format("tenant '{0}' has none of this name. Make it with: trav connection set {1} --tenant {0} "
+                    "--plugin ID --base-url URL",
+                    tenant.value(), name.substr(0, 80)));
+  }
   egress::Connection connection;
   connection.tenant = tenant;
   connection.name = std::move(stored->name);

@@ -52,9 +52,9 @@ base::Result<Destination> destination_of(const projection::Projection& projectio
     return base::fail(
         base::ErrorCode::denied,
         fmt::format("plugin '{}' {} is in quarantine for tenant '{}' since {}: {}. Once that is mended: trav "
-                    "plugin release {}",
+                    "plugin release {} --tenant {}",
                     effect.plugin, grant->version, effect.tenant.value(), grant->quarantine->since.to_rfc3339(),
-                    grant->quarantine->reason, effect.plugin));
+                    grant->quarantine->reason, effect.plugin, effect.tenant.value()));
   }
   TRV_TRY_ASSIGN(auto configuration, tenancy.configuration(txn, effect.tenant, effect.plugin, grant->version));
   return Destination{grant->version, configuration ? std::optional(std::move(configuration->json)) : std::nullopt};

@@ -88,9 +88,9 @@ Result<WebCall> call_of(const Call& call) {
   if (grant->quarantine) {
     return fail(ErrorCode::denied,
                 fmt::format("plugin '{}' {} is in quarantine for tenant '{}' since {}: {}. Once that is mended: trav "
-                            "plugin release {}",
+                            "plugin release {} --tenant {}",
                             web.plugin, grant->version, call.tenant.value(), grant->quarantine->since.to_rfc3339(),
-                            grant->quarantine->reason, web.plugin));
+                            grant->quarantine->reason, web.plugin, call.tenant.value()));
   }
   web.version = grant->version;
   TRV_TRY_ASSIGN(auto configuration, call.shard.tenancy().configuration(txn, call.tenant, web.plugin, web.version));

@@ -203,8 +203,8 @@ std::expected<std::shared_ptr<PluginInstance>, OperationError> IsolatedInstances
   if (slot.process != nullptr) return slot.process;
   if (slot.is_quarantined) {
     return refuse(fmt::format("{} is in quarantine for tenant '{}' after {} crashes: {}. Once that is mended: trav "
-                              "plugin release {}",
-                              name(), tenant.value(), crashes_max, slot.why, purpose_.plugin),
+                              "plugin release {} --tenant {}",
+                              name(), tenant.value(), crashes_max, slot.why, purpose_.plugin, tenant.value()),
                   Duration::zero());
   }
   const Duration now = services_.clock.monotonic();
