@@ -23,9 +23,11 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-class PluginStreamTest : public PluginFixture {
+/// In a process of the plugin's own, and within travd.
+class PluginStreamTest : public PluginFixture, public testing::WithParamInterface<bool> {
  protected:
   void SetUp() override {
+    if (!GetParam()) surroundings_.variables["TRAV_PLUGINS_IN_PROCESS"] = "tracker";
     PluginFixture::SetUp();
     if (IsSkipped()) return;
     const Answer installed = install(tracker_package("streams_for_clients", 1, std::string::npos, "1.4.0",
@@ -44,7 +46,12 @@ class PluginStreamTest : public PluginFixture {
         path, version, acme_));
     return client;
   }
-  std::string whole(const std::string& path) { return ask_for(path)->read_all(); }
+  std::string whole(const std::string& path) {
+    const auto client = ask_for(path);
+    std::string answer = client->read_all();
+    EXPECT_TRUE(client->closes(20'000)) << path;
+    return answer;
+  }
   /// Of the daemon.
   [[nodiscard]] long memory_kib() const {
     std::ifstream status(fmt::format("/proc/{}/status", daemon_->id()));
@@ -69,7 +76,7 @@ std::string joined(const std::string& answer) {
   return body + "(cut)";
 }
 
-TEST_F(PluginStreamTest, events_are_seen_one_by_one) {
+TEST_P(PluginStreamTest, events_are_seen_one_by_one) {
   const auto client = ask_for("/steps");
   const std::string head = client->read_until("one \r\n");
   EXPECT_THAT(head, StartsWith("HTTP/1.1 200 OK\r\n"));
@@ -87,7 +94,7 @@ TEST_F(PluginStreamTest, events_are_seen_one_by_one) {
   EXPECT_THAT(ask_for("/count?5", "GET", "1.0")->read_all(), EndsWith("\r\n\r\nfffff"));
 }
 
-TEST_F(PluginStreamTest, a_slow_client_costs_no_memory) {
+TEST_P(PluginStreamTest, a_slow_client_costs_no_memory) {
   ASSERT_EQ(joined(whole("/count?2000000")).size(), 2'000'000U);
   const long before = memory_kib();
   const auto client = ask_for("/count?20000000", "GET", "1.1", 4'096);
@@ -106,7 +113,7 @@ TEST_F(PluginStreamTest, a_slow_client_costs_no_memory) {
   RecordProperty("kib_more", static_cast<int>(most));
 }
 
-TEST_F(PluginStreamTest, what_is_not_whole_is_cut) {
+TEST_P(PluginStreamTest, what_is_not_whole_is_cut) {
   for (const char* path : {"/over-the-room", "/other-stream", "/whole-after", "/fails-midway", "/long-part"}) {
     const std::string answer = whole(path);
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n")) << path;
@@ -119,12 +126,13 @@ TEST_F(PluginStreamTest, what_is_not_whole_is_cut) {
     EXPECT_EQ(call("GET", std::string("/tracker/serve") + path).status, 502) << path;
   }
   EXPECT_EQ(joined(whole("/count?100000")).size(), 100'000U);
+  if (!GetParam()) return;
   EXPECT_THAT(joined(whole("/dies-midway")), EndsWith("(cut)"));
   EXPECT_TRUE(eventually([&] { return call("GET", "/tracker/serve/seen").status == 200; }));
   EXPECT_EQ(joined(whole("/count?100000")).size(), 100'000U);
 }
 
-TEST_F(PluginStreamTest, a_client_that_goes_leaves_its_place_to_another) {
+TEST_P(PluginStreamTest, a_client_that_goes_leaves_its_place_to_another) {
   std::vector<std::unique_ptr<RawClient>> open;
   for (int i = 0; i < 32; ++i) open.push_back(ask_for("/endless", "GET", "1.1", 4'096));
   for (const auto& one : open) EXPECT_THAT(one->read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
@@ -133,6 +141,9 @@ TEST_F(PluginStreamTest, a_client_that_goes_leaves_its_place_to_another) {
   EXPECT_TRUE(eventually([&] { return call("GET", "/tracker/serve/seen").body == "32 ended"; }))
       << call("GET", "/tracker/serve/seen").body;
 }
+
+INSTANTIATE_TEST_SUITE_P(Everywhere, PluginStreamTest, testing::Bool(),
+                         [](const auto& is_isolated) { return is_isolated.param ? "isolated" : "here"; });
 
 }  // namespace
 }  // namespace trv::api

@@ -137,7 +137,9 @@ void serve(const trv_plugin* plugin, const trv_serve_request* request) {
     respond(p, call, std::to_string(p.ends) + " ended");
   } else if (path == "/over-the-room") {
     begin(p, call, stream, "a");
-    for (int i = 0; i < 5; ++i) p.stream->write(p.host, call, stream, bytes(std::string(TRV_STREAM_PART_BYTES, 'x')));
+    // More than any client takes meanwhile.
+    const std::string part(TRV_STREAM_PART_BYTES, 'x');
+    for (int i = 0; i < 1'000; ++i) p.stream->write(p.host, call, stream, bytes(part));
   } else if (path == "/long-part") {
     begin(p, call, stream, {});
     p.stream->write(p.host, call, stream, bytes(std::string(10'000'000, 'x')));

@@ -13,7 +13,7 @@ namespace trv::api {
 class PluginFixture : public testing::Test {
  protected:
   void SetUp() override {
-    auto started = Daemon::start(scratch_);
+    auto started = Daemon::start(scratch_, {}, surroundings_);
     ASSERT_TRUE(started) << started.error().message();
     daemon_ = *std::move(started);
     acme_ = create_tenant(*daemon_, "acme");
@@ -60,6 +60,7 @@ class PluginFixture : public testing::Test {
     return found == nullptr ? json::serialize(output) : std::string(found->as_string());
   }
 
+  Surroundings surroundings_;  ///< set before the set-up
   ScratchFolder scratch_;
   std::unique_ptr<Daemon> daemon_;
   std::string acme_;
