@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "kernel/plugin_host/instance_core.hpp"
+#include "kernel/plugin_host/no_connection.hpp"
 #include "kernel/plugin_host/payload.hpp"
 
 namespace trv::plugin_host {
@@ -96,6 +97,7 @@ base::Status InstanceCore::permits(const base::TenantId& tenant, const package::
 // The lock is not held. Takes a slot of the call, and counts the key as used.
 base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t request_id, egress::Request request,
                                                   std::shared_ptr<ArrivingAnswer> parts) {
+  if (request.connection.empty()) return base::fail(ErrorCode::invalid, std::string(no_connection_given));
   TRV_TRY(base::check_label("connection", request.connection));
   const std::lock_guard lock(mutex_);
   OpenCall* call = calls_.find(id);

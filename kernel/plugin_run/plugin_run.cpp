@@ -7,6 +7,7 @@
 
 #include "kernel/egress/broker.hpp"
 #include "kernel/json/parse.hpp"
+#include "kernel/plugin_host/no_connection.hpp"
 #include "kernel/plugin_run/local_host.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/random.hpp"
@@ -68,6 +69,14 @@ struct Senders {
     return *network;
   }
 };
+
+/// A plugin's failure may quote the refusal of its request.
+void say_which_connection(plugin_host::OperationError& error, const package::Manifest& manifest) {
+  const std::size_t at = error.message.find(plugin_host::no_connection_given);
+  if (at == std::string::npos) return;
+  const std::string name = manifest.connections.empty() ? "NAME" : manifest.connections.front().name;
+  error.message.insert(at + plugin_host::no_connection_given.size(), fmt::format(": --connection {}=URL", name));
+}
 
 base::Status check_run(const plugin_host::PluginHost& host, const package::Manifest& manifest,
                        const OperationRun& run) {
@@ -131,6 +140,7 @@ Result<RunOutcome> run_operation(base::BytesView package, const OperationRun& ru
                .input_json = run.input},
               [&ended](plugin_host::CallOutcome answer) { ended.set_value(std::move(answer)); });
   outcome.call = ended.get_future().get();
+  if (!outcome.call && run.connection.empty()) say_which_connection(outcome.call.error(), manifest);
   // Nothing is written to the log after this, and no answer is under way.
   if (const base::Status stopped = host.stop(grace); !stopped) outcome.remarks.push_back(stopped.error().message());
   if (senders.network != nullptr) senders.network->stop();

@@ -3,6 +3,7 @@
 #include "kernel/plugin_run/plugin_run.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -154,7 +155,27 @@ ExitCode report_failure(Session& session, const plugin_host::OperationError& err
   return ExitCode::faulted;
 }
 
+/// What a call would be recorded into cannot be written once the call is over: it is said before.
+base::Status check_writable(std::string_view option, const std::string& file) {
+  if (file.empty()) return {};
+  std::error_code error;
+  const std::filesystem::path parent = std::filesystem::path(file).parent_path();
+  const std::filesystem::path folder = parent.empty() ? std::filesystem::path(".") : parent;
+  std::string why;
+  if (!std::filesystem::is_directory(folder, error)) {
+    why = fmt::format("there is no folder {}", folder.string());
+  } else if (std::filesystem::is_directory(file, error)) {
+    why = "it is a folder";
+  } else if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    why = fmt::format("the folder {} cannot be written to", folder.string());
+  }
+  if (why.empty()) return {};
+  return base::fail(base::ErrorCode::invalid, fmt::format("{} {}: {}", option, file, why));
+}
+
 base::Result<ExitCode> run(Session& session, const RunArguments& arguments) {
+  TRV_TRY(check_writable("--record", arguments.record));
+  TRV_TRY(check_writable("--kv", arguments.store));
   TRV_TRY_ASSIGN(const plugin_run::OperationRun operation, operation_of(arguments));
   TRV_TRY_ASSIGN(const base::ScratchFolder scratch,
                  base::ScratchFolder::make("trav-plugin-run", std::filesystem::temp_directory_path()));

@@ -57,6 +57,35 @@ TEST_F(PluginRunCommand, an_operation_of_a_folder_is_run_recorded_and_replayed) 
   EXPECT_NE(server_.received().back().head.find("Authorization: Bearer s3cr3t"), std::string::npos);
 }
 
+TEST_F(PluginRunCommand, a_request_without_a_connection_says_how_to_give_one) {
+  const std::vector<std::string> fetch = {"fetch", "--input", R"({"page":"x"})"};
+  EXPECT_EQ(run_plugin(fetch), ExitCode::faulted);
+  EXPECT_TRUE(err_has("no connection was given: --connection service=URL")) << err_;
+
+  server_.script("GET /x", {.type = "text/plain", .body = "page"});
+  const std::string cassette = (folder_ / "fetch.jsonl").string();
+  ASSERT_EQ(run_plugin({"fetch", "--input", R"({"page":"x"})", "--connection", "service=" + server_.url(), "--record",
+                        cassette}),
+            ExitCode::ok)
+      << err_;
+  EXPECT_EQ(run_plugin({"fetch", "--input", R"({"page":"x"})", "--replay", cassette}), ExitCode::faulted);
+  EXPECT_TRUE(err_has("no connection was given: --connection service=URL")) << err_;
+}
+
+TEST_F(PluginRunCommand, a_file_that_cannot_be_written_is_found_before_the_call) {
+  server_.script("GET /x", {.type = "text/plain", .body = "page"});
+  for (const std::string option : {"--record", "--kv"}) {
+    for (const auto& [file, why] : {std::pair((folder_ / "none" / "file").string(), std::string("there is no folder")),
+                                    std::pair(folder_.string(), std::string("it is a folder"))}) {
+      EXPECT_EQ(
+          run_plugin({"fetch", "--input", R"({"page":"x"})", "--connection", "service=" + server_.url(), option, file}),
+          ExitCode::usage);
+      EXPECT_TRUE(err_has(option + " " + file + ": " + why)) << err_;
+    }
+  }
+  EXPECT_TRUE(server_.received().empty());
+}
+
 TEST_F(PluginRunCommand, a_store_and_secrets_are_read_from_files) {
   const std::string kv = (folder_ / "kv.json").string();
   const std::vector<std::string> echo = {"echo", "--input", R"({"text":"hello"})"};
