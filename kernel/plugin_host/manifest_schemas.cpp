@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernel/json/parse.hpp"
+#include "kernel/plugin_host/named_secrets.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 
 namespace trv::plugin_host {
@@ -55,10 +58,44 @@ base::Result<ManifestSchemas> compile_all(const package::Manifest& manifest, Ref
   return schemas;
 }
 
+bool may_be_object(const json::Value& type) {
+  if (type.is_string()) return type.as_string() == "object";
+  return std::ranges::any_of(type.items(), may_be_object);
+}
+
+/// Not of every schema that no object matches can it be said; of those that are written by mistake it can.
+bool takes_no_object(const json::Value& schema) {
+  if (schema.is_bool()) return !schema.as_bool();
+  const json::Value* type = schema.find("type");
+  if (type != nullptr && !may_be_object(*type)) return true;
+  const json::Value* constant = schema.find("const");
+  if (constant != nullptr && !constant->is_object()) return true;
+  const json::Value* values = schema.find("enum");
+  if (values != nullptr && std::ranges::none_of(values->items(), &json::Value::is_object)) return true;
+  const json::Value* all = schema.find("allOf");
+  return all != nullptr && std::ranges::any_of(all->items(), takes_no_object);
+}
+
+/// What a compiled schema does not say. The host's rules on configurations; on what has compiled.
+base::Status check_configuration(const std::string& text) {
+  if (text.empty()) return {};
+  TRV_TRY_ASSIGN(const json::Value schema,
+                 json::parse(text, {.bytes_max = package::manifest_bytes_max, .depth_max = 512}));
+  if (takes_no_object(schema)) {
+    return base::fail(base::ErrorCode::invalid,
+                      "configuration: #: no object matches this schema, and a configuration is an object");
+  }
+  if (auto marks = check_secret_marks(schema); !marks) return base::fail(std::move(marks).error().in("configuration"));
+  return {};
+}
+
 }  // namespace
 
 base::Result<ManifestSchemas> compile_schemas(const package::Manifest& manifest) {
-  return compile_all(manifest, [](base::Error error) -> base::Status { return base::fail(std::move(error)); });
+  TRV_TRY_ASSIGN(ManifestSchemas schemas,
+                 compile_all(manifest, [](base::Error error) -> base::Status { return base::fail(std::move(error)); }));
+  TRV_TRY(check_configuration(manifest.configuration));
+  return schemas;
 }
 
 ManifestSchemas schemas_that_compile(const package::Manifest& manifest) {

@@ -64,6 +64,45 @@ TEST_F(PluginHostTest, a_package_whose_schemas_are_bad_is_not_taken) {
                         "type"));
 }
 
+TEST_F(PluginHostTest, a_mark_of_a_secret_that_would_not_be_looked_at_is_not_taken) {
+  const auto refusal_of = [&](const std::string& configuration) {
+    const auto put = store_->put(package_with("true", "true", R"(,"configuration":)" + configuration));
+    return put ? "" : put.error().message();
+  };
+  const std::string marked = R"({"type":"string","secret":true})";
+  for (const auto& [configuration, place] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"properties":{"k":{"type":"array","items":)" + marked + "}}}", "#/properties/k/items"},
+           {R"({"properties":{"k":{"type":"integer","secret":true}}})", "#/properties/k"},
+           {R"({"properties":{"k":{"secret":true}}})", "#/properties/k"},
+           {R"({"properties":{"k":{"$ref":"#/$defs/s"}},"$defs":{"s":)" + marked + "}}", "#/$defs/s"},
+           {R"({"properties":{"k":{"anyOf":[{"type":"null"},)" + marked + "]}}}", "#/properties/k/anyOf/1"},
+           {R"({"additionalProperties":)" + marked + "}", "#/additionalProperties"},
+           {R"({"allOf":[{"properties":{"k":)" + marked + "}}]}", "#/allOf/0/properties/k"},
+           {R"({"type":"object","secret":true})", "#"}}) {
+    EXPECT_THAT(refusal_of(configuration),
+                HasSubstr("configuration: " + place + ": \"secret\": true has no effect here"))
+        << configuration;
+  }
+  EXPECT_THAT(refusal_of(R"({"properties":{"k":{"type":"string","secret":"yes"}}})"),
+              HasSubstr("must be true or false"));
+  EXPECT_EQ(refusal_of(R"({"properties":{"a":{"properties":{"k":)" + marked + R"(,"secret":true}}},)" +
+                       R"("default":{"items":{"secret":true}}})"),
+            "");
+}
+
+TEST_F(PluginHostTest, a_configuration_that_no_object_matches_is_not_taken) {
+  for (const std::string configuration :
+       {"false", R"({"type":"string"})", R"({"type":["null","array"]})", R"({"const":1})", R"({"enum":["a",2]})",
+        R"({"allOf":[{"minProperties":1},{"type":"integer"}]})"}) {
+    const auto put = store_->put(package_with("true", "true", R"(,"configuration":)" + configuration));
+    ASSERT_FALSE(put) << configuration;
+    EXPECT_THAT(put.error().message(), HasSubstr("configuration: #: no object matches this schema")) << configuration;
+  }
+  for (const std::string configuration : {"true", "{}", R"({"type":["null","object"]})", R"({"enum":[{}]})"}) {
+    EXPECT_TRUE(store_->put(package_with("true", "true", R"(,"configuration":)" + configuration))) << configuration;
+  }
+}
+
 TEST_F(PluginHostTest, a_package_with_bad_schemas_that_is_installed_already_stays_usable) {
   // As an earlier host took it.
   const auto digest = archives_.put(package_with(R"({"type":"strin"})", "true"));

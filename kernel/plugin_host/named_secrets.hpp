@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernel/json/value.hpp"
+#include "sdk/base/result.hpp"
 
 namespace trv::plugin_host {
 
@@ -14,5 +15,9 @@ struct NamedSecret {
   std::string name;
 };
 [[nodiscard]] std::vector<NamedSecret> named_secrets(const json::Value& schema, const json::Value& configuration);
+
+/// Whether every `"secret"` of a schema is one that named_secrets looks at: anywhere else a secret itself would be
+/// taken for a plain value, and shown. Error: invalid, "#/properties/k/items: …".
+[[nodiscard]] base::Status check_secret_marks(const json::Value& schema);
 
 }  // namespace trv::plugin_host

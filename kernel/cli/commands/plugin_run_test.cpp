@@ -133,6 +133,11 @@ TEST_F(PluginRunCommand, what_cannot_work_is_not_packed) {
   EXPECT_TRUE(err_has("manifest.json: ") && err_has("operations[0].input")) << err_;
   EXPECT_EQ(pack_with("program/main.py", "program/mian.py"), ExitCode::refused);
   EXPECT_TRUE(err_has("program.file: there is no")) << err_;
+  EXPECT_EQ(pack_with(R"("configuration": {)", R"("configuration": {"items": {"type": "string", "secret": true}, )"),
+            ExitCode::refused);
+  EXPECT_TRUE(err_has("configuration: #/items: \"secret\": true has no effect here")) << err_;
+  EXPECT_EQ(pack_with(R"("license")", R"("version": "9.0.0", "license")"), ExitCode::refused);
+  EXPECT_TRUE(err_has("manifest.json: manifest: JSON at line ") && err_has("the key \"version\" occurs twice")) << err_;
   EXPECT_FALSE(std::filesystem::exists(out));
   if (std::system("command -v python3 >/dev/null") != 0) GTEST_SKIP() << "python3 is not installed";
   write("hello/program/broken.py", "x = 1\ndef echo(:\n");
