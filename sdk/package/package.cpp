@@ -272,16 +272,30 @@ bool is_left_over(const filesystem::path& path) {
   return path.extension() == ".pyc" || std::ranges::find(path, "__pycache__") != path.end();
 }
 
+struct Listed {
+  std::vector<std::string> paths = {};
+  std::vector<std::string> left_out = {};  ///< not looked into
+};
+
+/// Hidden are a repository's folder, an environment, a file of secrets: nothing that a plugin runs with.
+enum class Hidden : std::uint8_t { taken, left_out };
+
 /// The files below a folder of the package's, where it is present.
-Status list_below(const filesystem::path& folder, std::string_view name, std::vector<std::string>& paths) {
+Status list_below(const filesystem::path& folder, std::string_view name, Hidden hidden, Listed& listed) {
   std::error_code failure;
   if (!filesystem::is_directory(folder / name, failure)) return {};
   for (auto i = filesystem::recursive_directory_iterator(folder / name, failure);
        !failure && i != filesystem::recursive_directory_iterator(); i.increment(failure)) {
     const filesystem::path path = i->path().lexically_relative(folder);
+    if (hidden == Hidden::left_out && path.filename().string().starts_with('.')) {
+      const bool is_folder = !i->is_symlink() && i->is_directory();
+      listed.left_out.push_back(path.generic_string() + (is_folder ? "/" : ""));
+      i.disable_recursion_pending();
+      continue;
+    }
     if (i->is_symlink())
       return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is a symbolic link", path.string()));
-    if (i->is_regular_file() && !is_left_over(path)) paths.push_back(path.generic_string());
+    if (i->is_regular_file() && !is_left_over(path)) listed.paths.push_back(path.generic_string());
   }
   if (!failure) return {};
   return base::fail(ErrorCode::unavailable,
@@ -289,16 +303,23 @@ Status list_below(const filesystem::path& folder, std::string_view name, std::ve
 }
 
 /// README.md, LICENSE, everything below docs/, the pages, and of a program all of it, where present.
-Result<std::vector<File>> read_documents(const filesystem::path& folder, const Manifest& source) {
-  std::vector<std::string> paths;
+Result<Listed> list_documents(const filesystem::path& folder, const Manifest& source) {
+  Listed listed;
   std::error_code failure;
   for (const char* name : {"README.md", "LICENSE"})
-    if (filesystem::is_regular_file(folder / name, failure)) paths.emplace_back(name);
-  TRV_TRY(list_below(folder, "docs", paths));
-  if (source.program) TRV_TRY(list_below(folder, "program", paths));
+    if (filesystem::is_regular_file(folder / name, failure)) listed.paths.emplace_back(name);
+  TRV_TRY(list_below(folder, "docs", Hidden::left_out, listed));
+  if (source.program) TRV_TRY(list_below(folder, "program", Hidden::left_out, listed));
   if (!source.pages.empty()) {
-    TRV_TRY(list_below(folder, std::string_view(source.pages).substr(0, source.pages.size() - 1), paths));
+    // A browser may ask for .well-known.
+    TRV_TRY(
+        list_below(folder, std::string_view(source.pages).substr(0, source.pages.size() - 1), Hidden::taken, listed));
   }
+  std::ranges::sort(listed.left_out);
+  return listed;
+}
+
+Result<std::vector<File>> read_listed(const filesystem::path& folder, const std::vector<std::string>& paths) {
   std::vector<File> files;
   for (const std::string& path : paths) {
     TRV_TRY_ASSIGN(Bytes bytes, read_disk(folder / path));
@@ -393,7 +414,8 @@ Result<Package> pack(const filesystem::path& folder, const filesystem::path& lib
   TRV_TRY_ASSIGN(const Bytes source_bytes, read_disk(folder / manifest_path));
   TRV_TRY_ASSIGN(const Manifest source, parse_manifest(base::as_text(source_bytes), ManifestForm::source));
   json::object manifest = json::parse(base::as_text(source_bytes)).get_object();
-  TRV_TRY_ASSIGN(std::vector<File> files, read_documents(folder, source));
+  TRV_TRY_ASSIGN(Listed listed, list_documents(folder, source));
+  TRV_TRY_ASSIGN(std::vector<File> files, read_listed(folder, listed.paths));
   if (source.program) {
     if (!library.empty())
       return base::fail(ErrorCode::invalid, "package: a plugin with \"runtime\": \"process\" has no library");
@@ -410,7 +432,9 @@ Result<Package> pack(const filesystem::path& folder, const filesystem::path& lib
   if (auto written = base::write_file(out, out.filename().string() + ".part", archive, 0644); !written) {
     return base::fail(ErrorCode::unavailable, "package: " + written.error().message());
   }
-  return read(BytesView(archive));
+  TRV_TRY_ASSIGN(Package packed, read(BytesView(archive)));
+  packed.left_out = std::move(listed.left_out);
+  return packed;
 }
 
 }  // namespace trv::package

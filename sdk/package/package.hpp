@@ -38,6 +38,7 @@ struct Package {
   base::Digest content = {};  ///< SHA-256 of the archive without its signatures
   std::vector<File> files;    ///< sorted by path, without manifest.json and signatures
   Signatures signatures;
+  std::vector<std::string> left_out;  ///< by pack() alone: what is in the folder and hidden; folders end in '/'
 
   /// The bytes of a file, or nullptr; borrowed from the package.
   [[nodiscard]] const base::Bytes* find_file(std::string_view path) const noexcept;
@@ -59,7 +60,8 @@ struct Package {
 
 /// Packs a plugin's folder (manifest.json, and README.md, LICENSE, docs/ and the folder of pages where present) with
 /// its library, or with program/ where the plugin is a program and `library` is empty, into `out`, which is replaced
-/// whole or not at all. The library's platform is read from its ELF header. Returns what was packed. Errors: not_found
+/// whole or not at all. The library's platform is read from its ELF header. What is hidden (its name
+/// begins with '.') below docs/ and program/ is left out. Returns what was packed. Errors: not_found
 /// (names the file), invalid, too_large, unavailable (the disk failed).
 [[nodiscard]] base::Result<Package> pack(const std::filesystem::path& folder, const std::filesystem::path& library,
                                          const std::filesystem::path& out);

@@ -482,9 +482,12 @@ TEST(ProgramPackageTest, what_does_not_fit_a_program_is_refused_by_name) {
   }
 }
 
-TEST(ProgramPackageTest, a_folder_is_packed_without_what_interpreters_leave) {
+TEST(ProgramPackageTest, a_folder_is_packed_without_what_interpreters_leave_and_what_is_hidden) {
   const filesystem::path folder = filesystem::temp_directory_path() / fmt::format("program_test.{}", ::getpid());
   filesystem::create_directories(folder / "program/__pycache__");
+  filesystem::create_directories(folder / "program/.venv/bin");
+  filesystem::create_symlink("/usr/bin/python3", folder / "program/.venv/bin/python3");
+  std::ofstream(folder / "program/.env") << "TOKEN=s3cr3t";
   std::ofstream(folder / "manifest.json") << program_manifest;
   std::ofstream(folder / "program/main.py") << "print()";
   std::ofstream(folder / "program/__pycache__/main.pyc") << "left over";
@@ -492,6 +495,7 @@ TEST(ProgramPackageTest, a_folder_is_packed_without_what_interpreters_leave) {
   ASSERT_TRUE(packed) << packed.error().message();
   ASSERT_EQ(packed->files.size(), 1U);
   EXPECT_EQ(packed->files[0].path, "program/main.py");
+  EXPECT_EQ(packed->left_out, (std::vector<std::string>{"program/.env", "program/.venv/"}));
   const auto with_library = pack(folder, "/x.so", folder / "out.trvp");
   ASSERT_FALSE(with_library);
   EXPECT_NE(with_library.error().message().find("has no library"), std::string::npos);

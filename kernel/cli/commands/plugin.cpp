@@ -193,6 +193,9 @@ base::Result<ExitCode> show(Session& session, const PluginArguments& arguments) 
 base::Result<ExitCode> pack(Session& session, const PluginArguments& arguments) {
   TRV_TRY_ASSIGN(const package::Package packed, pack_checked(arguments.file, arguments.library, arguments.out));
   const std::string digest = base::to_hex(packed.digest);
+  if (!packed.left_out.empty()) {
+    session.note(fmt::format("left out, as names that begin with '.' are: {}", fmt::join(packed.left_out, ", ")));
+  }
   if (session.as_json()) {
     session.print_value({{"id", packed.manifest.id},
                          {"version", packed.manifest.version},

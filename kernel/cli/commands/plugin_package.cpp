@@ -37,6 +37,10 @@ base::Status check_python(const path& program_folder) {
   std::error_code failed;
   for (auto entry = std::filesystem::recursive_directory_iterator(program_folder, failed);
        !failed && entry != std::filesystem::recursive_directory_iterator(); entry.increment(failed)) {
+    if (entry->path().filename().string().starts_with('.')) {
+      entry.disable_recursion_pending();  // is not packed
+      continue;
+    }
     if (entry->path().extension() == ".py") words.push_back(entry->path().string());
   }
   if (failed) return {};  // the packer says it

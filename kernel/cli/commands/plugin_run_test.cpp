@@ -145,6 +145,11 @@ TEST_F(PluginRunCommand, what_cannot_work_is_not_packed) {
   EXPECT_TRUE(err_has("broken.py:2: ")) << err_;
   std::filesystem::remove(plugin_ + "/program/broken.py");
   EXPECT_EQ(trav({"plugin", "pack", plugin_, "--output", out}), ExitCode::ok) << err_;
+  EXPECT_EQ(err_, "");
+  write("hello/program/.env", "TOKEN=s3cr3t\n");
+  write("hello/program/.venv/broken.py", "def echo(:\n");
+  EXPECT_EQ(trav({"plugin", "pack", plugin_, "--output", out}), ExitCode::ok) << err_;
+  EXPECT_TRUE(err_has("left out, as names that begin with '.' are: program/.env, program/.venv/")) << err_;
 }
 
 }  // namespace
