@@ -2,7 +2,9 @@
 // more.
 
 #include <map>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "plugins/models/exchange.hpp"
 #include "plugins/models/failure.hpp"
@@ -146,6 +148,7 @@ class Collector {
   }
 
   void set_whole() noexcept { is_whole_ = true; }
+  [[nodiscard]] std::string new_text() { return std::exchange(new_text_, {}); }
   [[nodiscard]] bool is_whole() const noexcept { return is_whole_ && !stop_reason_.empty(); }
 
   Answer answer() {
@@ -184,10 +187,15 @@ class Collector {
     if (const std::string_view reason = text_of(from, "stop_reason"); !reason.empty()) stop_reason_ = reason;
   }
 
+  void add_text(Block& block, std::string_view text) {
+    block.text += text;
+    new_text_ += text;
+  }
+
   void take_block(std::uint64_t index, const json::object& from) {
     Block& block = blocks_[index];
     const std::string_view type = text_of(from, "type");
-    if (type == "text") block.text += text_of(from, "text");
+    if (type == "text") add_text(block, text_of(from, "text"));
     if (type == "thinking") block.reasoning += text_of(from, "thinking");
     if (type != "tool_use") return;
     block.is_tool = true;
@@ -199,12 +207,13 @@ class Collector {
   void take_delta(std::uint64_t index, const json::object& delta) {
     Block& block = blocks_[index];
     const std::string_view type = text_of(delta, "type");
-    if (type == "text_delta") block.text += text_of(delta, "text");
+    if (type == "text_delta") add_text(block, text_of(delta, "text"));
     if (type == "thinking_delta") block.reasoning += text_of(delta, "thinking");
     if (type == "input_json_delta") block.arguments += text_of(delta, "partial_json");
   }
 
   Answer answer_;
+  std::string new_text_;
   std::map<std::uint64_t, Block> blocks_;
   std::map<std::string, std::uint64_t, std::less<>> counts_;
   std::string stop_reason_;
@@ -221,6 +230,8 @@ class Reader final : public AnswerReader {
       if (!take(*data)) return false;
     return true;
   }
+
+  std::string new_text() override { return collector_.new_text(); }
 
   Read<Answer> finish() override {
     if (const auto object = pieces_.object()) take(*object);

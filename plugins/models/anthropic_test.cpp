@@ -53,6 +53,7 @@ TEST_F(Anthropic, a_streamed_answer_is_collected_with_usage_and_cost) {
     "usage":{"input_tokens":600,"cached_input_tokens":300,"cache_write_tokens":200,"output_tokens":40,"reasoning_tokens":0,
              "total_tokens":640},
     "cost":{"currency":"USD","amount":0.00058,"prices_as_of":"2026-11-05"}})"));
+  EXPECT_EQ(host.streamed(1), "Hello") << "word by word";
   EXPECT_EQ(last().path, "/messages");
   EXPECT_EQ(last().header("anthropic-version"), "2026-10-21");
   EXPECT_EQ(sent(), json::parse(R"({"model":"claude-haiku-4-5","max_tokens":4096,"stream":true,

@@ -144,6 +144,8 @@ class AnswerReader {
   virtual ~AnswerReader() = default;
   /// More of the body. False: what follows changes nothing.
   [[nodiscard]] virtual bool add(std::string_view bytes) = 0;
+  /// The text of the answer that has come since this was asked.
+  [[nodiscard]] virtual std::string new_text() = 0;
   /// Once, where nothing follows.
   [[nodiscard]] virtual Read<Answer> finish() = 0;
 };

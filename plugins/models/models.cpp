@@ -67,7 +67,9 @@ class Models : public Plugin {
       const std::size_t bytes_max = response->ok() ? answer_bytes_max : refusal_bytes_max;
       if (bytes > bytes_max) co_return too_large(bytes_max);
       if (!response->ok()) refused.body += part->bytes;
-      if (response->ok()) goes_on = reader->add(part->bytes);
+      if (!response->ok()) continue;
+      goes_on = reader->add(part->bytes);
+      if (const std::string text = reader->new_text(); !text.empty()) call.stream(text);
     }
     if (!response->ok()) co_return refusal(provider, request.model, refused);
     auto answer = reader->finish();

@@ -1,6 +1,8 @@
 // Ollama's own API (github.com/ollama/ollama, docs/api.md).
 
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "plugins/models/exchange.hpp"
 #include "plugins/models/failure.hpp"
@@ -78,6 +80,7 @@ class Collector {
     answer_.usage = usage_of(piece);
   }
 
+  [[nodiscard]] std::string new_text() { return std::exchange(new_text_, {}); }
   [[nodiscard]] bool is_whole() const noexcept { return is_whole_; }
 
   Answer answer() {
@@ -88,6 +91,7 @@ class Collector {
  private:
   void take_message(const json::object& message) {
     answer_.text += text_of(message, "content");
+    new_text_ += text_of(message, "content");
     answer_.reasoning += text_of(message, "thinking");
     const json::value* calls = message.if_contains("tool_calls");
     if (calls == nullptr || !calls->is_array()) return;
@@ -103,6 +107,7 @@ class Collector {
   }
 
   Answer answer_;
+  std::string new_text_;
   bool is_whole_ = false;
 };
 
@@ -121,6 +126,8 @@ class Reader final : public AnswerReader {
     }
     return true;
   }
+
+  std::string new_text() override { return collector_.new_text(); }
 
   Read<Answer> finish() override {
     if (!line_.empty()) take(line_);

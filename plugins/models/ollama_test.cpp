@@ -17,6 +17,7 @@ TEST_F(Ollama, a_streamed_answer_is_collected_with_usage) {
   EXPECT_EQ(answered(hello, streamed), json::parse(R"({
     "provider":"ollama","model":"llama3.2","stop":"end","reasoning":"Hm.","message":{"role":"assistant","content":"Hello"},
     "usage":{"input_tokens":26,"cached_input_tokens":0,"cache_write_tokens":0,"output_tokens":12,"reasoning_tokens":0,"total_tokens":38}})"));
+  EXPECT_EQ(host.streamed(1), "Hello") << "word by word";
   EXPECT_EQ(last().path, "/api/chat");
   EXPECT_EQ(sent(), json::parse(R"({"model":"llama3.2","messages":[{"role":"user","content":"Hi"}],"stream":true})"));
 }

@@ -1,7 +1,9 @@
 // OpenAI's Chat Completions and Embeddings, and the many services that speak them
 // (platform.openai.com/docs/api-reference/chat).
 
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "plugins/models/exchange.hpp"
 #include "plugins/models/failure.hpp"
@@ -121,6 +123,7 @@ class Collector {
         if (count_of(*choice, "index") == 0) take_choice(*choice);
   }
 
+  [[nodiscard]] std::string new_text() { return std::exchange(new_text_, {}); }
   [[nodiscard]] bool is_whole() const noexcept { return !finish_reason_.empty(); }
 
   Answer answer() {
@@ -157,6 +160,7 @@ class Collector {
     if (part == nullptr) part = object_of(choice, "message");
     if (part == nullptr) return;
     answer_.text += text_of(*part, "content");
+    new_text_ += text_of(*part, "content");
     refusal_ += text_of(*part, "refusal");
     answer_.reasoning += text_of(*part, "reasoning_content");
     const json::value* calls = part->if_contains("tool_calls");
@@ -184,6 +188,7 @@ class Collector {
   }
 
   Answer answer_;
+  std::string new_text_;
   std::string refusal_;
   std::string finish_reason_;
   std::vector<Pending> calls_;
@@ -201,6 +206,8 @@ class Reader final : public AnswerReader {
     }
     return true;
   }
+
+  std::string new_text() override { return collector_.new_text(); }
 
   Read<Answer> finish() override {
     if (const auto object = pieces_.object()) take(*object);

@@ -32,6 +32,7 @@ TEST_F(OpenAi, a_streamed_answer_is_collected_with_usage_and_cost) {
              "total_tokens":1200},
     "cost":{"currency":"USD","amount":0.00024,"prices_as_of":"2026-11-05"}})"));
   EXPECT_EQ(last().method, "POST");
+  EXPECT_EQ(host.streamed(1), "Hello") << "word by word";
   EXPECT_EQ(last().path, "/chat/completions");
   EXPECT_EQ(sent(), json::parse(R"({"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hi"}],
     "stream":true,"stream_options":{"include_usage":true}})"));

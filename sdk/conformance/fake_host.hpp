@@ -15,10 +15,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sdk/abi/ext/call.h"
@@ -45,6 +47,13 @@ class FakeHost final : public FakeStreams {
         .complete = [](const trv_host* h, std::uint64_t call_id,
                        trv_bytes output) { of(h).on_complete(call_id, output); },
         .fail = [](const trv_host* h, std::uint64_t call_id, const trv_error* e) { of(h).on_fail(call_id, e); }};
+    call_3_service_ = {.struct_size = sizeof(trv_host_call_3),
+                       .complete = extended_call_.known.complete,
+                       .fail = extended_call_.known.fail,
+                       .progress = [](const trv_host* h, std::uint64_t call_id, double fraction,
+                                      trv_string text) { of(h).on_progress(call_id, fraction, text_of(text)); },
+                       .stream = [](const trv_host* h, std::uint64_t call_id,
+                                    trv_string text) { of(h).on_stream(call_id, text_of(text)); }};
     extended_log_.known = {.struct_size = shape.size_of<trv_host_log>(host_log),
                            .write = [](const trv_host* h, std::int32_t level, std::uint64_t call_id,
                                        trv_string message) { of(h).on_log(level, call_id, message); }};
@@ -193,6 +202,18 @@ class FakeHost final : public FakeStreams {
     });
   }
 
+  /// What a call has streamed, whole; also after its end.
+  [[nodiscard]] std::string streamed(std::uint64_t call_id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = streamed_.find(call_id);
+    return found == streamed_.end() ? std::string() : found->second;
+  }
+  /// What calls said of how far they are, in that order; outside 0 to 1: not known.
+  [[nodiscard]] std::vector<std::pair<double, std::string>> progress() const {
+    const std::lock_guard lock(mutex_);
+    return progress_;
+  }
+
   /// Any thread. What the plugin may do about it, it does when its next [main] function runs.
   void cancel(std::uint64_t call_id) { plugin_->cancel(plugin_, call_id); }
 
@@ -251,6 +272,7 @@ class FakeHost final : public FakeStreams {
     if (stage_ == Stage::destroyed) note(std::string("get_extension(\"") + name + "\") after destroy");
     const std::string_view id = name;
     if (id == TRV_EXT_CALL) return &extended_call_.known;
+    if (id == TRV_EXT_CALL_3) return &call_3_service_;
     if (id == TRV_EXT_LOG && shape_.offers_log) return &extended_log_.known;
     if (id == TRV_EXT_HTTP && shape_.offers_http) return &extended_http_.known;
     if (id == TRV_EXT_SERVE) return &serve_service_;
@@ -309,6 +331,15 @@ class FakeHost final : public FakeStreams {
                                                            : " is of an operation, and was answered as a request"));
       found->second.outcome = std::move(outcome);
     }
+  }
+
+  void on_progress(std::uint64_t, double fraction, std::string text) {
+    const std::lock_guard lock(mutex_);
+    progress_.emplace_back(fraction, std::move(text));
+  }
+  void on_stream(std::uint64_t call_id, const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    streamed_[call_id] += text;
   }
 
   void on_log(std::int32_t level, std::uint64_t call_id, trv_string message) {
@@ -384,6 +415,7 @@ class FakeHost final : public FakeStreams {
   // Each with room behind it: where the host says that it is of a later minor version, its structs are larger.
   Extended<trv_host> extended_host_ = {};
   Extended<trv_host_call> extended_call_ = {};
+  trv_host_call_3 call_3_service_ = {};
   Extended<trv_host_log> extended_log_ = {};
   Extended<trv_host_http> extended_http_ = {};
   const trv_plugin_http* http_ = nullptr;
@@ -395,6 +427,8 @@ class FakeHost final : public FakeStreams {
 
   std::vector<SentRequest> requests_;
   std::vector<LogLine> log_;
+  std::map<std::uint64_t, std::string> streamed_;
+  std::vector<std::pair<double, std::string>> progress_;
 };
 
 }  // namespace trv::conformance
