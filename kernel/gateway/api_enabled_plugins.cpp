@@ -53,6 +53,12 @@ json::Value to_object(const EnabledVersion& version) {
   return object;
 }
 
+/// What the tenant has yet to grant is a part of the answer.
+void refuse(Call& call, const base::Error& why, const tenancy::EnablePlugin& of) {
+  if (why.code() != ErrorCode::conflict) return call.responder.fail(why);
+  call.responder.send(refusal_of(call, why, of));
+}
+
 /// Answers with the version as it is enabled once the command took effect. `handover`: where the version before had a
 /// state.
 template <typename Command>
@@ -61,11 +67,7 @@ base::Status answer_grant(Call call, Command command, const tenancy::EnablePlugi
   auto then = [of, handover = std::move(handover)](Call decided, const Result<Change>& change) mutable {
     if (change && handover != nullptr) handover->succeed();
     handover = nullptr;
-    if (!change) {
-      // What the tenant has yet to grant is a part of the answer.
-      if (change.error().code() != ErrorCode::conflict) return decided.responder.fail(change.error());
-      return decided.responder.send(refusal_of(decided, change.error(), of));
-    }
+    if (!change) return refuse(decided, change.error(), of);
     const auto found = [&]() -> base::Result<std::optional<EnabledVersion>> {
       TRV_TRY_ASSIGN(const auto txn, decided.shard.begin_read());
       TRV_TRY_ASSIGN(auto grant, decided.shard.tenancy().grant(txn, decided.tenant, of.plugin, of.version));
@@ -160,7 +162,11 @@ base::Status upgrade(const node::Shard& platform, const Packages& packages, Call
   if (to.package_sha256 && !current.version.empty()) {
     // Before its code sees what the tenant has set and what the version before keeps.
     TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
-    TRV_TRY(tenancy::check_consent(call.shard.tenancy(), txn, call.tenant, to));
+    const base::Status consents = tenancy::check_consent(call.shard.tenancy(), txn, call.tenant, to);
+    if (!consents) {
+      refuse(call, consents.error(), to);
+      return {};
+    }
   }
   if (to.package_sha256) {
     TRV_TRY_ASSIGN(handover, prepare_switch(packages, call, current, to.plugin, to.version));
