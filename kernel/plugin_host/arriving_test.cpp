@@ -96,7 +96,9 @@ TEST_P(ArrivingTest, fifty_megabytes_come_whole_and_are_never_held) {
   EXPECT_THAT(text(outcome), HasSubstr(R"("status":200,"bytes":50000000)"));
   EXPECT_THAT(text(outcome), HasSubstr(R"("as_sent":true)"));
   const std::uint64_t held = most.load() - std::min(before, most.load());
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
   EXPECT_LT(held, 16U * 1024 * 1024) << "of " << whole_bytes;
+#endif
   RecordProperty("megabytes_per_second", static_cast<int>(static_cast<double>(whole_bytes) / 1e6 / took.count()));
   RecordProperty("bytes_held", std::to_string(held));
 }

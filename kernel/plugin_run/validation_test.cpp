@@ -23,7 +23,7 @@ using testing::IsEmpty;
 /// Of the library two_faced. These operations have an example.
 base::Bytes package_of(const std::vector<std::string>& operations, const std::string& more = {},
                        const std::string& permissions = R"("http","kv","events:com.tracker.*")") {
-  std::vector<std::string> all = {"good", "ask", "dial", "crash", "hang", "count", "sleep-long", "twice"};
+  std::vector<std::string> all = {"good", "ask", "dial", "crash", "hang", "count", "sleep-long", "twice", "process"};
   if (!more.empty()) all.push_back(more);
   std::string list;
   for (const std::string& name : all) {
@@ -149,6 +149,14 @@ TEST_F(PluginValidation, what_cannot_be_compared_is_said) {
   EXPECT_EQ(validation.calls_compared, 0U);
   EXPECT_THAT(validation.remarks, Contains(HasSubstr("12 calls wait for time")));
   EXPECT_THAT(validation.remarks, Contains(HasSubstr("operation count: two calls with the same input differ")));
+}
+
+TEST_F(PluginValidation, what_changes_as_time_goes_on_is_not_compared) {
+  const Validation validation = validate(package_of({"good", "process"}));
+  EXPECT_THAT(isolated(validation, same), IsEmpty());
+  EXPECT_EQ(validation.calls_compared, 12U) << "those of good";
+  EXPECT_THAT(validation.remarks, Contains(HasSubstr("operation process: two calls with the same input differ")));
+  EXPECT_TRUE(validation.holds());
 }
 
 TEST_F(PluginValidation, an_operation_that_the_library_lacks_is_found_when_it_starts) {

@@ -16,9 +16,9 @@ using namespace trv::sdk;
 class TwoFaced : public Plugin {
  public:
   static Operations<TwoFaced> operations() {
-    return {{"good", &TwoFaced::good},         {"ask", &TwoFaced::ask},    {"dial", &TwoFaced::dial},
-            {"crash", &TwoFaced::crash},       {"hang", &TwoFaced::hang},  {"count", &TwoFaced::count},
-            {"sleep-long", &TwoFaced::sleeps}, {"twice", &TwoFaced::twice}};
+    return {{"good", &TwoFaced::good},         {"ask", &TwoFaced::ask},     {"dial", &TwoFaced::dial},
+            {"crash", &TwoFaced::crash},       {"hang", &TwoFaced::hang},   {"count", &TwoFaced::count},
+            {"sleep-long", &TwoFaced::sleeps}, {"twice", &TwoFaced::twice}, {"process", &TwoFaced::process}};
   }
 
  private:
@@ -81,6 +81,12 @@ class TwoFaced : public Plugin {
     co_await emitted;
     if (!emitted) co_return emitted.failure();
     co_return "{}";
+  }
+
+  /// As a time of day: the same in two calls that follow each other, another one later.
+  Task process(Call& call) {
+    if (auto no = refused(call)) co_return *no;
+    co_return std::to_string(::getpid());
   }
 
   std::atomic<bool> waits_ = true;
