@@ -91,7 +91,7 @@ class FakeStreams : public FakeArrivals {
     const std::lock_guard lock(mutex_);
     const OpenCall* call = check_asked(call_id, stream_id, TRV_EXT_STREAM, plugin_stream_ != nullptr);
     const std::string name = "stream " + std::to_string(stream_id);
-    for (const std::string& fault : faults) faults_.push_back(name + ": " + fault);
+    for (const std::string& fault : faults) faults_.push_back(std::string(name).append(": ").append(fault));
     if (call == nullptr) return;
     if (!call->is_request) faults_.push_back(name + " answers a call of an operation");
     if (written_.contains(call_id)) faults_.push_back(name + " is a second answer to its call");
