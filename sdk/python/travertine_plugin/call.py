@@ -9,8 +9,8 @@ import time
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from . import json_text, services
-from .failure import Failure, code_of_status, retry_after_of
-from .incoming import AsyncOpening, CallStreams, Opening
+from .failure import Failure
+from .incoming import AsyncOpening, CallStreams, Head, Opening
 from .kv import Kv
 from .web import WebRequest
 
@@ -19,22 +19,12 @@ LABELS_MAX = 4
 Headers = Union[Mapping[str, str], Iterable[Tuple[str, str]]]
 
 
-class Response:
+class Response(Head):
     """The answer of a service to one request."""
 
     def __init__(self, asked: str, status: int, headers: List[Tuple[str, str]], body: bytes):
-        self.status = status
-        self.headers = headers
+        super().__init__(asked, status, headers)
         self.body = body
-        self._asked = asked
-
-    @property
-    def ok(self) -> bool:
-        return 200 <= self.status <= 299
-
-    def header(self, name: str, missing: Optional[str] = None) -> Optional[str]:
-        """The first header of that name, in any case of letters."""
-        return next((value for known, value in self.headers if known.lower() == name.lower()), missing)
 
     @property
     def text(self) -> str:
@@ -52,16 +42,6 @@ class Response:
         except (ValueError, RecursionError) as error:
             raise Failure(f"{self._asked} was answered with {self.status} and what is not JSON: {error}", "invalid",
                           status=self.status) from None
-
-    def raise_for_status(self, message: str = "") -> "Response":
-        """Raises the Failure that a status outside 2xx means; 408, 429 and 5xx may be retried. Else gives itself."""
-        if self.ok:
-            return self
-        code = code_of_status(self.status)
-        may_retry = code in ("timeout", "exhausted", "unavailable")
-        raise Failure(message or f"{self._asked} was answered with {self.status}", code, status=self.status,
-                      may_retry=may_retry,
-                      retry_after=retry_after_of(self.header("Retry-After"), self.header("Date")) if may_retry else 0)
 
 
 class Span:

@@ -13,12 +13,13 @@ Raises Failure where the rest will not come.
 """
 
 import asyncio
-from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar
 
 from .failure import Failure, code_of_status, retry_after_of
 
 REPORTED_FROM = 32_768  # bytes: not each part is reported as taken for itself
 Ask = Callable[..., Any]
+AnyHead = TypeVar("AnyHead", bound="Head")
 
 
 class Head:
@@ -37,10 +38,10 @@ class Head:
         """The first header of that name, in any case of letters."""
         return next((value for known, value in self.headers if known.lower() == name.lower()), missing)
 
-    def raise_for_status(self, message: str = "") -> None:
-        """Raises the Failure that a status outside 2xx means; 408, 429 and 5xx may be retried."""
+    def raise_for_status(self: AnyHead, message: str = "") -> AnyHead:
+        """Raises the Failure that a status outside 2xx means; 408, 429 and 5xx may be retried. Else gives itself."""
         if self.ok:
-            return
+            return self
         code = code_of_status(self.status)
         may_retry = code in ("timeout", "exhausted", "unavailable")
         raise Failure(message or f"{self._asked} was answered with {self.status}", code, status=self.status,
