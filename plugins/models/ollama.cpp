@@ -80,7 +80,7 @@ class Collector {
     answer_.usage = usage_of(piece);
   }
 
-  [[nodiscard]] std::string new_text() { return std::exchange(new_text_, {}); }
+  [[nodiscard]] std::string new_text() { return answer_.text.substr(std::exchange(given_, answer_.text.size())); }
   [[nodiscard]] bool is_whole() const noexcept { return is_whole_; }
 
   Answer answer() {
@@ -91,7 +91,6 @@ class Collector {
  private:
   void take_message(const json::object& message) {
     answer_.text += text_of(message, "content");
-    new_text_ += text_of(message, "content");
     answer_.reasoning += text_of(message, "thinking");
     const json::value* calls = message.if_contains("tool_calls");
     if (calls == nullptr || !calls->is_array()) return;
@@ -107,7 +106,7 @@ class Collector {
   }
 
   Answer answer_;
-  std::string new_text_;
+  std::size_t given_ = 0;  // bytes of the text that new_text() has given
   bool is_whole_ = false;
 };
 

@@ -123,7 +123,7 @@ class Collector {
         if (count_of(*choice, "index") == 0) take_choice(*choice);
   }
 
-  [[nodiscard]] std::string new_text() { return std::exchange(new_text_, {}); }
+  [[nodiscard]] std::string new_text() { return answer_.text.substr(std::exchange(given_, answer_.text.size())); }
   [[nodiscard]] bool is_whole() const noexcept { return !finish_reason_.empty(); }
 
   Answer answer() {
@@ -160,7 +160,6 @@ class Collector {
     if (part == nullptr) part = object_of(choice, "message");
     if (part == nullptr) return;
     answer_.text += text_of(*part, "content");
-    new_text_ += text_of(*part, "content");
     refusal_ += text_of(*part, "refusal");
     answer_.reasoning += text_of(*part, "reasoning_content");
     const json::value* calls = part->if_contains("tool_calls");
@@ -188,7 +187,7 @@ class Collector {
   }
 
   Answer answer_;
-  std::string new_text_;
+  std::size_t given_ = 0;  // bytes of the text that new_text() has given
   std::string refusal_;
   std::string finish_reason_;
   std::vector<Pending> calls_;
