@@ -43,7 +43,7 @@ typedef struct trv_serve_response {
 #define TRV_SERVE_RESPONSE_SIZE_V1 40
 TRV_ABI_SIZE(trv_serve_response, TRV_SERVE_RESPONSE_SIZE_V1);
 
-/* Host side. Functions that send a body in parts come behind respond, in a later minor version. */
+/* Host side. An answer in parts is trv.stream/1. */
 typedef struct trv_host_serve {
   uint32_t struct_size;
   /* [any] Answers a request, and ends its call; trv.call/1's fail does so, too, by the status of its code. A second
