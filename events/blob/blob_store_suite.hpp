@@ -95,7 +95,69 @@ TEST_P(BlobStoreSuite, more_than_the_bound_is_refused_and_leaves_nothing) {
   EXPECT_TRUE(all().empty());
 }
 
-TEST_P(BlobStoreSuite, damage_is_found_when_a_blob_is_read_and_mended_when_it_is_put_again) {
+TEST_P(BlobStoreSuite, what_comes_in_parts_is_stored_as_if_it_had_come_whole) {
+  std::string whole;
+  auto writer = store().begin();
+  ASSERT_TRUE(writer) << writer.error().message();
+  for (int i = 0; i < 9; ++i) {
+    const std::string part(static_cast<std::size_t>(i) * 1'234, static_cast<char>('a' + i));
+    ASSERT_TRUE((*writer)->add(base::as_bytes(part)));
+    whole += part;
+  }
+  EXPECT_EQ((*writer)->byte_count(), whole.size());
+  EXPECT_TRUE(all().empty()) << "it is not whole yet";
+  const base::Digest digest = (*writer)->finish().value();
+  EXPECT_EQ(digest, base::sha256(base::as_bytes(whole)));
+  EXPECT_EQ(text_of(digest), whole);
+  EXPECT_EQ(put(whole), digest);
+  auto again = store().begin();
+  ASSERT_TRUE((*again)->add(base::as_bytes(whole)));
+  EXPECT_EQ((*again)->finish().value(), digest);
+  EXPECT_EQ(store().begin().value()->finish().value(), base::sha256({})) << "no part: an empty blob";
+}
+
+TEST_P(BlobStoreSuite, parts_that_are_given_up_or_over_the_bound_leave_nothing) {
+  {
+    auto given_up = store().begin();
+    ASSERT_TRUE((*given_up)->add(base::as_bytes("half")));
+    auto too_large = store().begin();
+    ASSERT_TRUE((*too_large)->add(base::as_bytes(std::string(BlobStoreWorld::bytes_max, 'x'))));
+    const auto refused = (*too_large)->add(base::as_bytes("y"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), base::ErrorCode::too_large);
+  }
+  EXPECT_TRUE(all().empty());
+}
+
+TEST_P(BlobStoreSuite, a_part_is_read_from_anywhere) {
+  std::string whole;
+  for (int i = 0; whole.size() < 50'000; ++i) whole += std::to_string(i);
+  const base::Digest digest = put(whole);
+  const auto part = [&](std::uint64_t offset, std::size_t length) {
+    const auto read = store().read(digest, offset, length);
+    EXPECT_TRUE(read) << read.error().message();
+    return read ? std::string(base::as_text(*read)) : std::string();
+  };
+  EXPECT_EQ(part(0, 10), whole.substr(0, 10));
+  EXPECT_EQ(part(12'345, 23'456), whole.substr(12'345, 23'456));
+  EXPECT_EQ(part(whole.size() - 3, 10), whole.substr(whole.size() - 3));
+  EXPECT_EQ(part(whole.size(), 10), "");
+  EXPECT_EQ(part(UINT64_MAX, SIZE_MAX), "");
+  EXPECT_EQ(part(5, 0), "");
+  EXPECT_EQ(store().read(base::Digest{}, 0, 1).error().code(), base::ErrorCode::not_found);
+}
+
+TEST_P(BlobStoreSuite, damage_is_found_also_behind_the_part_that_is_read) {
+  const std::string whole(90'000, 'z');
+  const base::Digest digest = put(whole);
+  ASSERT_TRUE(store().read(digest, 80'000, 10));
+  world_->damage(digest);
+  EXPECT_EQ(store().read(digest, 80'000, 10).error().code(), base::ErrorCode::corrupt);
+  EXPECT_EQ(put(whole), digest);
+  EXPECT_EQ(base::as_text(store().read(digest, 89'999, 10).value()), "z");
+}
+
+TEST_P(BlobStoreSuite, damage_is_found_when_when_a_blob_is_read_and_mended_when_it_is_put_again) {
   for (const std::string& text : {std::string("some text"), std::string()}) {
     const base::Digest digest = put(text);
     world_->damage(digest);

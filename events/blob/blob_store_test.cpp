@@ -150,6 +150,32 @@ TEST(FolderBlobStoreTest, a_put_for_which_there_is_no_room_writes_nothing_and_wh
   EXPECT_TRUE(store->put(base::as_bytes("tiny")));
 }
 
+TEST(FolderBlobStoreTest, parts_are_beside_the_blobs_until_they_are_whole_and_need_room_each) {
+  FolderWorld world;
+  const fs::path unfinished = world.blobs() / ".unfinished";
+  auto writer = world.store().begin().value();
+  ASSERT_TRUE(writer->add(base::as_bytes("half")));
+  EXPECT_EQ(std::distance(fs::directory_iterator(unfinished), {}), 1);
+  writer.reset();
+  EXPECT_TRUE(fs::is_empty(unfinished));
+  base::SystemRandom random;
+  const base::SystemClock clock;
+  int asked = 0;
+  const auto has_room = [&asked](std::uint64_t) -> base::Status {
+    if (++asked < 3) return {};
+    return base::fail(base::ErrorCode::unavailable, "no room");
+  };
+  const auto store = FolderBlobStore::open(
+                         world.blobs(), {.bytes_max = BlobStoreWorld::bytes_max, .has_room = has_room}, clock, random)
+                         .value();
+  writer = store->begin().value();
+  ASSERT_TRUE(writer->add(base::as_bytes("half")));
+  EXPECT_EQ(writer->add(base::as_bytes("whole")).error().message(), "no room");
+  writer.reset();
+  EXPECT_TRUE(fs::is_empty(unfinished));
+  EXPECT_TRUE(store->list(std::nullopt, 10).value().empty());
+}
+
 class SharedFolderTest : public testing::Test {
  protected:
   std::unique_ptr<FolderBlobStore> open() {

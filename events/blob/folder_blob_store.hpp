@@ -3,7 +3,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 
 #include "events/blob/blob_store.hpp"
@@ -31,6 +33,10 @@ class FolderBlobStore final : public BlobStore {
                                                                            base::Random& random);
 
   [[nodiscard]] base::Result<base::Digest> put(base::BytesView bytes) override;
+  /// What is written waits beside the blobs, where remove_unfinished() finds it.
+  [[nodiscard]] base::Result<std::unique_ptr<BlobWriter>> begin() override;
+  [[nodiscard]] base::Result<base::Bytes> read(const base::Digest& digest, std::uint64_t offset,
+                                               std::size_t length) override;
   [[nodiscard]] base::Result<base::Bytes> get(const base::Digest& digest) override;
   [[nodiscard]] base::Status remove(const base::Digest& digest) override;
   [[nodiscard]] base::Result<std::vector<base::Digest>> list(const std::optional<base::Digest>& after,
@@ -41,8 +47,20 @@ class FolderBlobStore final : public BlobStore {
   [[nodiscard]] base::Status remove_unfinished();
 
  private:
+  class Writer;
+  /// A file as it was when its bytes had its digest: any write to it, or a change of its time, makes another of it.
+  struct Seen {
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t changed_ns = 0;
+    friend bool operator==(const Seen&, const Seen&) = default;
+  };
   FolderBlobStore(std::filesystem::path folder, FolderBlobs blobs, const base::Clock& clock, base::Random& random);
   [[nodiscard]] base::Error too_large(std::uint64_t bytes) const;
+  /// Whether it is stored and whole; from then on it is as young as one that is written now. The lock is shared.
+  [[nodiscard]] base::Result<bool> renew(const base::Digest& digest);
+  [[nodiscard]] base::Status has_room(std::uint64_t bytes) const;
+  [[nodiscard]] std::filesystem::path new_unfinished();
   [[nodiscard]] std::filesystem::path path_of(const base::Digest& digest) const;
   [[nodiscard]] std::filesystem::path aside(const base::Digest& digest) const;
   [[nodiscard]] base::Result<bool> may_go(const std::filesystem::path& path) const;
@@ -53,6 +71,8 @@ class FolderBlobStore final : public BlobStore {
   const FolderBlobs blobs_;
   const base::Clock& clock_;
   base::Random& random_;
+  std::mutex seen_lock_;
+  std::map<base::Digest, Seen> seen_;  ///< bounded; of files that read() gave parts of
   std::shared_mutex removal_;  ///< shared by put, so that what it found or is writing is not removed before it returns
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "sdk/base/contract.hpp"
@@ -10,6 +11,31 @@ namespace trv::blob {
 
 using base::Digest;
 using base::ErrorCode;
+
+namespace {
+
+/// Its store is asked once, at the end.
+class InMemoryBlobWriter final : public BlobWriter {
+ public:
+  explicit InMemoryBlobWriter(InMemoryBlobStore& store) noexcept : store_(store) {}
+
+  base::Status add(base::BytesView part) override {
+    if (bytes_.size() + part.size() > store_.bytes_max()) {
+      return base::fail(ErrorCode::too_large, fmt::format("a blob of {} bytes was given, at most {} are taken",
+                                                          bytes_.size() + part.size(), store_.bytes_max()));
+    }
+    bytes_.insert(bytes_.end(), part.begin(), part.end());
+    return {};
+  }
+  base::Result<Digest> finish() override { return store_.put(bytes_); }
+  std::uint64_t byte_count() const noexcept override { return bytes_.size(); }
+
+ private:
+  InMemoryBlobStore& store_;
+  base::Bytes bytes_;
+};
+
+}  // namespace
 
 base::Status InMemoryBlobStore::take_fault() {
   if (!fault_) return {};
@@ -26,6 +52,17 @@ base::Result<Digest> InMemoryBlobStore::put(base::BytesView bytes) {
   TRV_TRY(take_fault());
   blobs_.insert_or_assign(digest, base::Bytes(bytes.begin(), bytes.end()));
   return digest;
+}
+
+base::Result<std::unique_ptr<BlobWriter>> InMemoryBlobStore::begin() {
+  return std::make_unique<InMemoryBlobWriter>(*this);
+}
+
+base::Result<base::Bytes> InMemoryBlobStore::read(const Digest& digest, std::uint64_t offset, std::size_t length) {
+  TRV_TRY_ASSIGN(const base::Bytes bytes, get(digest));
+  const auto rest = base::BytesView(bytes).subspan(std::min<std::uint64_t>(offset, bytes.size()));
+  const auto part = rest.first(std::min(length, rest.size()));
+  return base::Bytes(part.begin(), part.end());
 }
 
 base::Result<base::Bytes> InMemoryBlobStore::get(const Digest& digest) {

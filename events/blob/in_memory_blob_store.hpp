@@ -17,6 +17,9 @@ class InMemoryBlobStore final : public BlobStore {
   explicit InMemoryBlobStore(std::size_t bytes_max = std::size_t{64} << 20) noexcept : bytes_max_(bytes_max) {}
 
   [[nodiscard]] base::Result<base::Digest> put(base::BytesView bytes) override;
+  [[nodiscard]] base::Result<std::unique_ptr<BlobWriter>> begin() override;
+  [[nodiscard]] base::Result<base::Bytes> read(const base::Digest& digest, std::uint64_t offset,
+                                               std::size_t length) override;
   [[nodiscard]] base::Result<base::Bytes> get(const base::Digest& digest) override;
   [[nodiscard]] base::Status remove(const base::Digest& digest) override;
   [[nodiscard]] base::Result<std::vector<base::Digest>> list(const std::optional<base::Digest>& after,

@@ -23,6 +23,30 @@ Digest sha256(std::initializer_list<BytesView> parts) {
   return digest;
 }
 
+struct Sha256::Context {
+  SHA256_CTX context;
+};
+
+Sha256::Sha256() : context_(std::make_unique<Context>()) {
+  TRV_ASSERT(SHA256_Init(&context_->context) == 1);
+}
+
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&& other) noexcept = default;
+
+void Sha256::add(BytesView bytes) {
+  TRV_EXPECTS(context_ != nullptr);
+  TRV_ASSERT(SHA256_Update(&context_->context, bytes.data(), bytes.size()) == 1);
+}
+
+Digest Sha256::finish() {
+  TRV_EXPECTS(context_ != nullptr);
+  Digest digest{};
+  TRV_ASSERT(SHA256_Final(digest.data(), &context_->context) == 1);
+  context_.reset();
+  return digest;
+}
+
 Digest hmac_sha256(BytesView key, BytesView message) {
   Digest digest{};
   unsigned int size = 0;
