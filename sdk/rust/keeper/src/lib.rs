@@ -1,6 +1,9 @@
-//! A plugin of the services that are neither HTTP nor time: it counts in its store, signs, and says so by an event.
+//! A plugin of what the host has beside plain requests: it counts in its store, signs, says so by an event, reads answers
+//! in parts and answers clients.
 
-use travertine_plugin::{json, Call, Code, Event, Failure, Plugin, SignatureKind, Value};
+use travertine_plugin::{
+    json, path_segment, Call, Code, Event, Failure, Plugin, Request, SignatureKind, Value, WebRequest, WebResponse,
+};
 
 /// Others may count at the same time: who comes late reads again.
 async fn count(call: Call) -> Result<Value, Failure> {
@@ -49,8 +52,70 @@ async fn sign(call: Call) -> Result<Value, Failure> {
     Ok(json!({ "signature": hex }))
 }
 
+/// An export may be longer than memory: it is read part by part.
+async fn measure(call: Call) -> Result<Value, Failure> {
+    let export = call.text("export")?;
+    let reading = call.span("read", &[("export", export)]);
+    let answer = call.http_in_parts(Request::get(format!("/{}", path_segment(export)?))).await?;
+    let message = format!("the service answered {} for {export}", answer.status());
+    let mut answer = answer.error_for_status(message)?;
+    let length = answer.header("Content-Length").and_then(|text| text.parse::<f64>().ok());
+    let (mut bytes, mut lines) = (0, 0);
+    while let Some(part) = answer.next().await? {
+        bytes += part.len();
+        lines += part.iter().filter(|byte| **byte == b'\n').count();
+        call.progress(length.map(|length| bytes as f64 / length), format!("{bytes} bytes"));
+    }
+    drop(reading);
+    call.count("bytes_measured", bytes as f64, &[]);
+    Ok(json!({ "bytes": bytes, "lines": lines }))
+}
+
+/// `/counts`: all counts as JSON. `/counts.csv`: the same line by line, in parts. `/export/<name>`: what the service has,
+/// passed on as it comes.
+async fn serve(call: Call, request: WebRequest) -> Result<WebResponse, Failure> {
+    match request.path.as_str() {
+        "/counts" => {
+            let page = call.kv().list("count/", "", 100).await?;
+            let counts = page.entries.into_iter().map(|entry| (entry.key["count/".len()..].to_string(), entry.value));
+            Ok(WebResponse::json(200, &Value::Object(counts.collect())))
+        }
+        "/counts.csv" => {
+            let mut out = call.respond_in_parts(WebResponse::new(200).header("content-type", "text/csv"));
+            let mut after = String::new();
+            loop {
+                let page = call.kv().list("count/", &after, 2).await?;
+                for entry in &page.entries {
+                    out.write(format!("{},{}\n", &entry.key["count/".len()..], entry.value)).await?;
+                }
+                match page.entries.last() {
+                    Some(last) if page.has_more => after = last.key.clone(),
+                    _ => return out.end(),
+                }
+            }
+        }
+        path => {
+            let export = path.strip_prefix("/export/").ok_or_else(|| Failure::new(Code::NotFound, "no such page"))?;
+            let request = Request::get(format!("/{export}")).connection("exports");
+            let answer = call.http_in_parts(request).await?;
+            let mut answer = answer.error_for_status("the service does not have this export")?;
+            let mut out = call.respond_in_parts(WebResponse::new(200).header("content-type", "text/csv"));
+            while let Some(part) = answer.next().await? {
+                out.write(part).await?;
+            }
+            out.end()
+        }
+    }
+}
+
 fn plugin() -> Plugin {
-    Plugin::new().operation("count", count).operation("list", list).operation("forget", forget).operation("sign", sign)
+    Plugin::new()
+        .operation("count", count)
+        .operation("list", list)
+        .operation("forget", forget)
+        .operation("sign", sign)
+        .operation("measure", measure)
+        .serve(serve)
 }
 
 travertine_plugin::export!("keeper", env!("CARGO_PKG_VERSION"), plugin);

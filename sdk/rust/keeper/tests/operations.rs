@@ -1,5 +1,5 @@
 use keeper::trv_entry_v1;
-use travertine_plugin::testing::{Emitted, Facts, Host};
+use travertine_plugin::testing::{web_request, Answer, Emitted, Facts, Host};
 use travertine_plugin::{json, Code, Failure, Value};
 
 fn host() -> Host {
@@ -80,5 +80,35 @@ fn a_call_that_is_cancelled_while_it_waits_for_its_store_is_answered_once() {
     assert_eq!(host.outcome(call).unwrap().unwrap_err().code, Code::Cancelled);
     while host.answer_service() {}
     assert!(host.store().is_empty());
+    assert_eq!(host.faults(), Vec::<String>::new());
+}
+
+#[test]
+fn an_export_of_any_length_is_measured() {
+    let host = host();
+    let export = "a line\n".repeat(100_000);
+    let answer = Answer::new(200, export).header("Content-Length", "700000");
+    let output = host.call("measure", json!({"export": "all.csv"}), &[answer]);
+    assert_eq!(output, Ok(json!({"bytes": 700_000, "lines": 100_000})));
+    assert_eq!(host.progress().last(), Some(&(1.0, "700000 bytes".to_string())));
+    assert!(host.spans()[0].has_ended);
+    let failure = host.call("measure", json!({"export": "x"}), &[Answer::new(404, "")]).unwrap_err();
+    assert_eq!((failure.code, failure.message.as_str()), (Code::NotFound, "the service answered 404 for x"));
+    assert_eq!(host.faults(), Vec::<String>::new());
+}
+
+#[test]
+fn clients_see_what_was_counted_and_what_the_service_has() {
+    let host = host();
+    for name in ["c", "a", "b", "a"] {
+        count(&host, name).unwrap();
+    }
+    let get = |target: &str, answers: &[Answer]| host.request(web_request("GET", target), answers);
+    assert_eq!(get("/counts", &[]).unwrap().text(), r#"{"a":2,"b":1,"c":1}"#);
+    assert_eq!(get("/counts.csv", &[]).unwrap().text(), "a,2\nb,1\nc,1\n");
+    let export = get("/export/x", &[Answer::parts(200, ["one", "two"])]).unwrap();
+    assert_eq!((export.text(), export.header("content-type")), ("onetwo", Some("text/csv")));
+    assert_eq!(get("/export/x", &[Answer::new(500, "")]).unwrap_err().code, Code::Unavailable);
+    assert_eq!(get("/other", &[]).unwrap_err().code, Code::NotFound);
     assert_eq!(host.faults(), Vec::<String>::new());
 }

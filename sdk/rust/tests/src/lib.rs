@@ -1,5 +1,7 @@
 //! A plugin that does what plugins may do, and what they must not.
 
+mod parts;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -183,6 +185,12 @@ fn plugin() -> Plugin {
         .operation("thread", thread)
         .operation("yields", yields)
         .operation("large", large)
+        .operation("read", parts::read)
+        .operation("read-one", parts::read_one)
+        .operation("read-beyond", parts::read_beyond)
+        .operation("read-late", parts::read_late)
+        .operation("confused", parts::confused)
+        .serve(parts::serve)
         .operation("count", move |_call| {
             let count = counts.fetch_add(1, Ordering::SeqCst) + 1;
             async move { Ok(json!(count)) }

@@ -6,7 +6,7 @@ use std::process::Command;
 use travertine_plugin::abi::*;
 
 /// What is bound; a header that comes later is bound with what uses it.
-const HEADERS: [&str; 15] = [
+const HEADERS: [&str; 17] = [
     "types.h",
     "host.h",
     "plugin.h",
@@ -22,6 +22,8 @@ const HEADERS: [&str; 15] = [
     "ext/health.h",
     "ext/metrics.h",
     "ext/trace.h",
+    "ext/serve.h",
+    "ext/stream.h",
 ];
 
 /// Names that C has and Rust cannot have.
@@ -96,6 +98,15 @@ fn the_bindings_are_those_of_the_headers() {
         trv_span { struct_size, attribute_count, attributes, name, span_id, parent_id }
         trv_host_trace { struct_size, begin, end }
         trv_plugin_event { struct_size, on_emitted, on_error }
+        trv_serve_request {
+            struct_size, header_count, call_id, headers, tenant, principal, principal_name, role, method, path, query,
+            idempotency_key, traceparent, timeout_ms, body
+        }
+        trv_serve_response { struct_size, status, header_count, reserved, headers, body }
+        trv_host_serve { struct_size, respond }
+        trv_plugin_serve { struct_size, serve }
+        trv_host_stream { struct_size, respond, write, end, send, take, drop }
+        trv_plugin_stream { struct_size, on_part, on_end, on_error, on_room }
     };
     numbers!(facts, c, TRV_ABI_MAJOR TRV_ABI_MINOR
         TRV_STATE_BYTES_MAX TRV_KV_ABSENT TRV_KV_ANY TRV_SIGNATURE_HMAC_SHA256 TRV_SIGNATURE_ED25519 TRV_SIGNATURE_RSA_SHA256
@@ -105,7 +116,9 @@ fn the_bindings_are_those_of_the_headers() {
         TRV_LOG_DEBUG TRV_LOG_INFO TRV_LOG_WARNING TRV_LOG_ERROR
         TRV_HOST_SIZE_V1 TRV_CALL_SIZE_V1 TRV_ERROR_SIZE_V1 TRV_HOST_CALL_SIZE_V1 TRV_HOST_CALL_2_SIZE_V1 TRV_HOST_CALL_3_SIZE_V1 TRV_HOST_METRICS_SIZE_V1 TRV_SPAN_SIZE_V1 TRV_HOST_TRACE_SIZE_V1 TRV_METRIC_COUNTER TRV_METRIC_GAUGE TRV_METRIC_HISTOGRAM TRV_HOST_LOG_SIZE_V1
         TRV_HOST_HTTP_SIZE_V1 TRV_HOST_TIMER_SIZE_V1 TRV_HTTP_REQUEST_SIZE_V1 TRV_HTTP_RESPONSE_SIZE_V1
-        TRV_HOST_KV_SIZE_V1 TRV_HOST_SECRET_SIZE_V1 TRV_HOST_EVENT_SIZE_V1 TRV_KV_ANSWER_SIZE_V1 TRV_EVENT_SIZE_V1);
+        TRV_HOST_KV_SIZE_V1 TRV_HOST_SECRET_SIZE_V1 TRV_HOST_EVENT_SIZE_V1 TRV_KV_ANSWER_SIZE_V1 TRV_EVENT_SIZE_V1
+        TRV_SERVE_REQUEST_SIZE_V1 TRV_SERVE_RESPONSE_SIZE_V1 TRV_HOST_SERVE_SIZE_V1 TRV_HOST_STREAM_SIZE_V1
+        TRV_STREAM_ROOM_BYTES TRV_STREAM_PART_BYTES);
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let (source, program) = (folder.join("layout.c"), folder.join("layout"));
@@ -125,6 +138,8 @@ fn the_bindings_are_those_of_the_headers() {
         ("TRV_EXT_HEALTH", TRV_EXT_HEALTH.trim_end_matches('\0')),
         ("TRV_EXT_KV", TRV_EXT_KV.trim_end_matches('\0')),
         ("TRV_EXT_SECRET", TRV_EXT_SECRET.trim_end_matches('\0')),
+        ("TRV_EXT_SERVE", TRV_EXT_SERVE.trim_end_matches('\0')),
+        ("TRV_EXT_STREAM", TRV_EXT_STREAM.trim_end_matches('\0')),
         ("TRV_EXT_EVENT", TRV_EXT_EVENT.trim_end_matches('\0')),
     ];
     for (name, _) in texts {

@@ -211,8 +211,8 @@ fn what_is_not_json_and_what_is_unknown_is_refused() {
 #[test]
 fn the_operations_are_listed_for_the_host() {
     let names = host().operations();
-    assert_eq!(names.len(), 14);
-    assert_eq!((names[0].as_str(), names[13].as_str()), ("ask-the-kept", "yields"));
+    assert_eq!(names.len(), 19);
+    assert_eq!((names[0].as_str(), names[18].as_str()), ("ask-the-kept", "yields"));
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub const TRV_EXT_TRACE: &str = "trv.trace/1\0";
 pub const TRV_EXT_HTTP: &str = "trv.http/1\0";
 pub const TRV_EXT_LOG: &str = "trv.log/1\0";
 pub const TRV_EXT_TIMER: &str = "trv.timer/1\0";
+pub const TRV_EXT_SERVE: &str = "trv.serve/1\0";
+pub const TRV_EXT_STREAM: &str = "trv.stream/1\0";
 
 pub const TRV_EXT_OPERATION: &str = "trv.operation/1\0";
 pub const TRV_EXT_KV: &str = "trv.kv/1\0";
@@ -26,6 +28,8 @@ pub const TRV_EXT_STATE: &str = "trv.state/1\0";
 pub const TRV_EXT_HEALTH: &str = "trv.health/1\0";
 
 pub const TRV_STATE_BYTES_MAX: u64 = 1_000_000;
+pub const TRV_STREAM_ROOM_BYTES: u64 = 262_144;
+pub const TRV_STREAM_PART_BYTES: u64 = 65_536;
 
 pub const TRV_KV_ABSENT: u64 = 0;
 pub const TRV_KV_ANY: u64 = u64::MAX;
@@ -77,6 +81,10 @@ pub const TRV_KV_ANSWER_SIZE_V1: u32 = 24;
 pub const TRV_EVENT_SIZE_V1: u32 = 56;
 pub const TRV_HTTP_REQUEST_SIZE_V1: u32 = 88;
 pub const TRV_HTTP_RESPONSE_SIZE_V1: u32 = 40;
+pub const TRV_SERVE_REQUEST_SIZE_V1: u32 = 192;
+pub const TRV_SERVE_RESPONSE_SIZE_V1: u32 = 40;
+pub const TRV_HOST_SERVE_SIZE_V1: u32 = 16;
+pub const TRV_HOST_STREAM_SIZE_V1: u32 = 56;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -389,6 +397,69 @@ pub struct trv_plugin_health {
     pub check: unsafe extern "C" fn(plugin: *const trv_plugin) -> trv_string,
 }
 
+#[repr(C)]
+pub struct trv_serve_request {
+    pub struct_size: u32,
+    pub header_count: u32,
+    pub call_id: u64,
+    pub headers: *const trv_header,
+    pub tenant: trv_string,
+    pub principal: trv_string,
+    pub principal_name: trv_string,
+    pub role: trv_string,
+    pub method: trv_string,
+    pub path: trv_string,
+    pub query: trv_string,
+    pub idempotency_key: trv_string,
+    pub traceparent: trv_string,
+    pub timeout_ms: u64,
+    pub body: trv_bytes,
+}
+
+#[repr(C)]
+pub struct trv_serve_response {
+    pub struct_size: u32,
+    pub status: u32,
+    pub header_count: u32,
+    pub reserved: u32,
+    pub headers: *const trv_header,
+    pub body: trv_bytes,
+}
+
+#[repr(C)]
+pub struct trv_host_serve {
+    pub struct_size: u32,
+    pub respond: unsafe extern "C" fn(host: *const trv_host, call_id: u64, response: *const trv_serve_response),
+}
+
+#[repr(C)]
+pub struct trv_plugin_serve {
+    pub struct_size: u32,
+    pub serve: unsafe extern "C" fn(plugin: *const trv_plugin, request: *const trv_serve_request),
+}
+
+#[repr(C)]
+pub struct trv_host_stream {
+    pub struct_size: u32,
+    pub respond:
+        unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64, head: *const trv_serve_response),
+    pub write: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64, part: trv_bytes),
+    pub end: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64),
+    pub send:
+        unsafe extern "C" fn(host: *const trv_host, call_id: u64, request_id: u64, request: *const trv_http_request),
+    pub take: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64, byte_count: u64),
+    pub drop: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64),
+}
+
+#[repr(C)]
+pub struct trv_plugin_stream {
+    pub struct_size: u32,
+    pub on_part: unsafe extern "C" fn(plugin: *const trv_plugin, stream_id: u64, part: trv_bytes),
+    pub on_end: unsafe extern "C" fn(plugin: *const trv_plugin, stream_id: u64),
+    pub on_error: unsafe extern "C" fn(plugin: *const trv_plugin, stream_id: u64, error: *const trv_error),
+    pub on_room: unsafe extern "C" fn(plugin: *const trv_plugin, stream_id: u64, byte_count: u64),
+}
+
 /// A struct's size as the ABI writes it.
 pub const fn size_of<T>() -> u32 {
     std::mem::size_of::<T>() as u32
@@ -404,6 +475,29 @@ impl trv_string {
     /// `data` and `size` describe readable memory, as the ABI promises.
     pub unsafe fn to_text(self) -> String {
         String::from_utf8_lossy(trv_bytes { data: self.data as *const u8, size: self.size }.as_slice()).into_owned()
+    }
+}
+
+impl trv_header {
+    /// Borrowed: valid as long as the texts.
+    pub fn borrow_all<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Vec<trv_header> {
+        headers
+            .iter()
+            .map(|(name, value)| trv_header {
+                name: trv_string::borrow(name.as_ref()),
+                value: trv_string::borrow(value.as_ref()),
+            })
+            .collect()
+    }
+
+    /// # Safety
+    /// `headers` points to `count` of them, or is null; their texts are readable memory.
+    pub unsafe fn copy_all(headers: *const trv_header, count: u32) -> Vec<(String, String)> {
+        if count == 0 || headers.is_null() {
+            return Vec::new();
+        }
+        let all = std::slice::from_raw_parts(headers, count as usize);
+        all.iter().map(|header| (header.name.to_text(), header.value.to_text())).collect()
     }
 }
 

@@ -2,8 +2,11 @@ use crate::abi;
 use crate::failure::{milliseconds, Failure};
 use crate::host::{Answer, Arrival, Shared};
 use crate::http::{Request, Response};
+use crate::parts::{Incoming, Opening, Parts};
 use crate::services::{Asked, Event, Kv, SignatureKind};
 use crate::task::Life;
+use crate::typed::Typed;
+use crate::web::WebResponse;
 use serde_json::Value;
 use std::fmt;
 use std::future::Future;
@@ -87,9 +90,35 @@ impl Call {
         }))
     }
 
+    /// A request over HTTP, which has neither operation nor input.
+    ///
+    /// # Safety
+    /// As `copy`.
+    pub(crate) unsafe fn of_request(raw: &abi::trv_serve_request, shared: &Arc<Shared>, life: Arc<Life>) -> Call {
+        Call(Arc::new(Facts {
+            id: raw.call_id,
+            attempt: 1,
+            timeout_ms: raw.timeout_ms,
+            operation: String::new(),
+            tenant: raw.tenant.to_text(),
+            connection: String::new(),
+            idempotency_key: raw.idempotency_key.to_text(),
+            traceparent: raw.traceparent.to_text(),
+            input: Value::Null,
+            configuration: shared.configuration(),
+            life,
+            shared: shared.clone(),
+        }))
+    }
+
     /// Valid for the operation's input schema where a kernel is the host.
     pub fn input(&self) -> &Value {
         &self.0.input
+    }
+
+    /// The input as a type that `trav plugin generate` made of the manifest.
+    pub fn input_as<T: Typed>(&self) -> Result<T, Failure> {
+        T::from_json(&self.0.input)
     }
 
     /// The member of the input that has to be text.
@@ -138,7 +167,10 @@ impl Call {
         self.0.life.is_cancelled.load(Ordering::SeqCst)
     }
 
-    fn has_ended(&self) -> bool {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+    pub(crate) fn has_ended(&self) -> bool {
         self.0.life.has_ended.load(Ordering::SeqCst)
     }
 
@@ -151,6 +183,42 @@ impl Call {
         let connection = request.connection.as_deref().unwrap_or(&self.0.connection);
         let id = self.0.shared.send(self.0.id, &request, connection);
         Exchange(Waiting { shared: self.0.shared.clone(), id: Some(id) })
+    }
+
+    /// As `http`, with an answer of up to 1 GiB that comes in parts (trv.stream/1): `await` gives its head, and
+    /// `Incoming::next` each part. The request's timeout is the time until the head. On a host without trv.stream/1 the
+    /// answer comes whole, within the limits of `http`, as one part.
+    ///
+    /// ```
+    /// use travertine_plugin::{json, Call, Failure, Request, Value};
+    ///
+    /// async fn count(call: Call) -> Result<Value, Failure> {
+    ///     let answer = call.http_in_parts(Request::get("/export")).await?;
+    ///     let mut answer = answer.error_for_status("there is no export")?;
+    ///     let mut size = 0;
+    ///     while let Some(part) = answer.next().await? {
+    ///         size += part.len();
+    ///     }
+    ///     Ok(json!({ "size": size }))
+    /// }
+    /// ```
+    pub fn http_in_parts(&self, request: Request) -> Opening {
+        let shared = self.0.shared.clone();
+        if self.has_ended() {
+            return Opening::new(Waiting { shared, id: None }, None);
+        }
+        let connection = request.connection.as_deref().unwrap_or(&self.0.connection);
+        let id = shared.send_in_parts(self.0.id, &request, connection);
+        Opening::new(Waiting { shared, id: Some(id) }, Some(Incoming::new(self.clone(), id)))
+    }
+
+    /// Answers a request over HTTP in parts (trv.stream/1): status, headers and, as the first part, a body of at most
+    /// 65,536 bytes go out now. Once, and only in what `Plugin::serve` runs.
+    pub fn respond_in_parts(&self, head: WebResponse) -> Parts {
+        let shared = &self.0.shared;
+        let id =
+            if self.has_ended() { shared.refuse_parts(self.0.id) } else { shared.respond_in_parts(self.0.id, &head) };
+        Parts::new(self.clone(), id)
     }
 
     /// Lets time pass without holding a thread; the time begins now.
@@ -244,7 +312,8 @@ impl Call {
 
 impl fmt::Debug for Call {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Call({} of {})", self.0.id, self.0.operation)
+        let of = if self.0.operation.is_empty() { "a request over HTTP" } else { &self.0.operation };
+        write!(out, "Call({} of {of})", self.0.id)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The host as one instance sees it, and what the instance waits for. Any thread.
 
+mod streams;
+
 use crate::abi;
 use crate::call::Level;
 use crate::failure::{milliseconds, Failure};
@@ -7,6 +9,7 @@ use crate::guard::lock;
 use crate::http::{Request, Response};
 use crate::services::{Event, Page, SignatureKind, StoreRequest};
 use crate::task::Task;
+use crate::web::WebResponse;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::os::raw::c_char;
@@ -14,6 +17,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
+use streams::{Arriving, Writing};
 
 /// What the host answers to what it was asked for.
 pub(crate) enum Arrival {
@@ -50,10 +54,14 @@ pub(crate) struct Shared {
     kv: AtomicPtr<abi::trv_host_kv>,
     secret: AtomicPtr<abi::trv_host_secret>,
     event: AtomicPtr<abi::trv_host_event>,
+    serve: AtomicPtr<abi::trv_host_serve>,
+    stream: AtomicPtr<abi::trv_host_stream>,
     is_closed: AtomicBool,
     inside: AtomicUsize,
     last_id: AtomicU64,
     waits: Mutex<HashMap<u64, Wait>>,
+    arriving: Mutex<HashMap<u64, Arriving>>,
+    writing: Mutex<HashMap<u64, Writing>>,
     tasks: Mutex<HashMap<u64, Arc<Task>>>,
     configuration: Mutex<Arc<Value>>,
 }
@@ -61,6 +69,9 @@ pub(crate) struct Shared {
 // The host and its tables may be used from any thread, and only while the gate is open.
 unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
+
+/// What trv.http/1 and trv.stream/1 have alike.
+type SendTo = unsafe extern "C" fn(*const abi::trv_host, u64, u64, *const abi::trv_http_request);
 
 struct Inside<'a>(&'a Shared);
 
@@ -96,10 +107,14 @@ impl Shared {
             kv: AtomicPtr::default(),
             secret: AtomicPtr::default(),
             event: AtomicPtr::default(),
+            serve: AtomicPtr::default(),
+            stream: AtomicPtr::default(),
             is_closed: AtomicBool::new(false),
             inside: AtomicUsize::new(0),
             last_id: AtomicU64::new(0),
             waits: Mutex::new(HashMap::new()),
+            arriving: Mutex::new(HashMap::new()),
+            writing: Mutex::new(HashMap::new()),
             tasks: Mutex::new(HashMap::new()),
             configuration: Mutex::new(Arc::new(Value::Null)),
         }
@@ -120,6 +135,8 @@ impl Shared {
             self.kv.store(service(self.host, abi::TRV_EXT_KV, abi::TRV_HOST_KV_SIZE_V1), Ordering::SeqCst);
             self.secret.store(service(self.host, abi::TRV_EXT_SECRET, abi::TRV_HOST_SECRET_SIZE_V1), Ordering::SeqCst);
             self.event.store(service(self.host, abi::TRV_EXT_EVENT, abi::TRV_HOST_EVENT_SIZE_V1), Ordering::SeqCst);
+            self.serve.store(service(self.host, abi::TRV_EXT_SERVE, abi::TRV_HOST_SERVE_SIZE_V1), Ordering::SeqCst);
+            self.stream.store(service(self.host, abi::TRV_EXT_STREAM, abi::TRV_HOST_STREAM_SIZE_V1), Ordering::SeqCst);
         }
         !self.call.load(Ordering::SeqCst).is_null()
     }
@@ -159,13 +176,7 @@ impl Shared {
 
     pub(crate) fn record(&self, metric: i32, name: &str, value: f64, labels: &[(&str, &str)]) {
         if let Some((_inside, metrics)) = self.table(&self.metrics) {
-            let raw: Vec<abi::trv_header> = labels
-                .iter()
-                .map(|(name, value)| abi::trv_header {
-                    name: abi::trv_string::borrow(name),
-                    value: abi::trv_string::borrow(value),
-                })
-                .collect();
+            let raw = abi::trv_header::borrow_all(labels);
             let name = abi::trv_string::borrow(name);
             unsafe { (metrics.record)(self.host, metric, name, value, raw.as_ptr(), raw.len() as u32) };
         }
@@ -173,16 +184,9 @@ impl Shared {
 
     /// Gives the span's id.
     pub(crate) fn begin_span(&self, call_id: u64, parent_id: u64, name: &str, attributes: &[(&str, &str)]) -> u64 {
-        let span_id = self.last_id.fetch_add(1, Ordering::SeqCst) + 1;
+        let span_id = self.next_id();
         if let Some((_inside, trace)) = self.table(&self.trace) {
-            let raw: Vec<abi::trv_header> = attributes
-                .iter()
-                .take(8)
-                .map(|(name, value)| abi::trv_header {
-                    name: abi::trv_string::borrow(name),
-                    value: abi::trv_string::borrow(value),
-                })
-                .collect();
+            let raw = abi::trv_header::borrow_all(&attributes[..attributes.len().min(8)]);
             let span = abi::trv_span {
                 struct_size: abi::TRV_SPAN_SIZE_V1,
                 attribute_count: raw.len() as u32,
@@ -229,8 +233,19 @@ impl Shared {
         }
     }
 
+    pub(crate) fn respond(&self, call_id: u64, response: &WebResponse) {
+        match self.table(&self.serve) {
+            Some((_inside, serve)) => response.lend(|raw| unsafe { (serve.respond)(self.host, call_id, raw) }),
+            None => self.answer(call_id, &Err(Failure::internal("this host takes no responses (trv.serve/1)"))),
+        }
+    }
+
+    fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
     fn add_wait(&self, call_id: u64, is_summons: bool) -> u64 {
-        let id = self.last_id.fetch_add(1, Ordering::SeqCst) + 1;
+        let id = self.next_id();
         lock(&self.waits).insert(id, Wait { call_id, answer: None, waker: None, is_summons });
         id
     }
@@ -244,14 +259,16 @@ impl Shared {
     /// Sends at once; returns the id of what is waited for.
     pub(crate) fn send(&self, call_id: u64, request: &Request, connection: &str) -> u64 {
         let id = self.add_wait(call_id, false);
-        let headers: Vec<abi::trv_header> = request
-            .headers
-            .iter()
-            .map(|(name, value)| abi::trv_header {
-                name: abi::trv_string::borrow(name),
-                value: abi::trv_string::borrow(value),
-            })
-            .collect();
+        match self.table(&self.http) {
+            Some((_inside, http)) => self.send_by(http.send, call_id, id, request, connection),
+            None => self.refuse(id, Failure::new(crate::Code::Denied, "this host offers no HTTP (trv.http/1)")),
+        }
+        id
+    }
+
+    /// Within the gate.
+    fn send_by(&self, send: SendTo, call_id: u64, id: u64, request: &Request, connection: &str) {
+        let headers = abi::trv_header::borrow_all(&request.headers);
         let raw = abi::trv_http_request {
             struct_size: abi::size_of::<abi::trv_http_request>(),
             header_count: headers.len() as u32,
@@ -263,11 +280,7 @@ impl Shared {
             // 0 is what is left of the call's time: a shorter one than 1 ms is 1 ms.
             timeout_ms: request.timeout.map(|time| milliseconds(time).max(1)).unwrap_or(0),
         };
-        match self.table(&self.http) {
-            Some((_inside, http)) => unsafe { (http.send)(self.host, call_id, id, &raw) },
-            None => self.refuse(id, Failure::new(crate::Code::Denied, "this host offers no HTTP (trv.http/1)")),
-        }
-        id
+        unsafe { send(self.host, call_id, id, &raw) };
     }
 
     pub(crate) fn set_timer(&self, call_id: u64, after_ms: u64) -> u64 {
@@ -387,6 +400,11 @@ impl Shared {
                 }
             }
         };
+        self.wake(call_id, waker);
+    }
+
+    /// [main] What the call waits for is there.
+    fn wake(&self, call_id: u64, waker: Option<Waker>) {
         let task = lock(&self.tasks).get(&call_id).cloned();
         if let Some(task) = task {
             task.wake_and_run(waker);

@@ -113,12 +113,20 @@ impl Response {
     /// The response itself where its status is 2xx, otherwise the failure that the status means: 408, 429 and 5xx may
     /// be retried with the same idempotency key, after the time that the service asks for.
     pub fn error_for_status(self, message: impl Into<String>) -> Result<Response, Failure> {
+        match self.failure(message) {
+            None => Ok(self),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    /// What a status outside 2xx means.
+    pub(crate) fn failure(&self, message: impl Into<String>) -> Option<Failure> {
         if self.ok() {
-            return Ok(self);
+            return None;
         }
         let code = code_of_status(self.status);
         let failure = Failure::new(code, message).status(self.status);
-        Err(match code {
+        Some(match code {
             Code::Timeout | Code::Exhausted | Code::Unavailable => failure.retry_after(self.retry_after()),
             _ => failure,
         })
@@ -194,6 +202,26 @@ pub fn percent_encode(text: &str) -> String {
         }
     }
     out
+}
+
+/// The text that the %xy of `text` mean; what is not an escape stays as it is, and what is not UTF-8 becomes U+FFFD.
+pub fn percent_decode(text: &str) -> String {
+    let digit = |at: usize| text.as_bytes().get(at).and_then(|byte| (*byte as char).to_digit(16));
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        match (text.as_bytes()[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (byte, _, _) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The text as one segment of a path. Empty, "." and ".." would lead to another place: refused.

@@ -9,12 +9,15 @@ use crate::http::Response;
 use crate::plugin::Plugin;
 use crate::services::{Entry, Page};
 use crate::state::{Lent, HEALTH, STATE};
-use crate::task::{Life, Task};
+use crate::task::{Life, Running, Task};
+use crate::web::WebRequest;
 use serde_json::Value;
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
+
+type Start<'a> = Box<dyn FnOnce() -> Option<Running> + 'a>;
 
 pub(crate) struct Instance {
     raw: abi::trv_plugin,
@@ -78,26 +81,41 @@ impl Instance {
             return self.shared.write_log(Level::Error, 0, message);
         }
         let raw = &*raw;
-        let call_id = raw.call_id;
-        let operation = raw.operation.to_text();
+        self.begin_call(raw.call_id, |life| {
+            let operation = raw.operation.to_text();
+            if !self.plugin.has(&operation) {
+                return Err(Failure::new(Code::NotFound, format!("no operation \"{operation}\"")));
+            }
+            let input = serde_json::from_slice::<Value>(raw.input.as_slice())
+                .map_err(|error| Failure::invalid(format!("the input is not JSON: {error}")))?;
+            let call = Call::copy(raw, input, &self.shared, life);
+            Ok(Box::new(move || self.plugin.start(call)))
+        });
+    }
+
+    unsafe fn serve(&self, raw: *const abi::trv_serve_request) {
+        if raw.is_null() || ptr::addr_of!((*raw).struct_size).read() < abi::TRV_SERVE_REQUEST_SIZE_V1 {
+            let message = "the host's trv_serve_request is too short";
+            return self.shared.write_log(Level::Error, 0, message);
+        }
+        let raw = &*raw;
+        self.begin_call(raw.call_id, |life| {
+            let (call, request) = (Call::of_request(raw, &self.shared, life), WebRequest::copy(raw));
+            Ok(Box::new(move || self.plugin.start_serving(call, request)))
+        });
+    }
+
+    /// `prepare` gives what starts the author's code, or why it is not started.
+    fn begin_call<'a>(&'a self, call_id: u64, prepare: impl FnOnce(Arc<Life>) -> Result<Start<'a>, Failure>) {
         let life = Arc::new(Life::default());
         let task = Task::new(call_id, &self.shared, life.clone());
         if !self.shared.add_task(&task) {
             let message = "the host used the id of an open call again; the second is ignored";
             return self.shared.write_log(Level::Error, call_id, message);
         }
-        let refusal = if !self.plugin.has(&operation) {
-            Err(Failure::new(Code::NotFound, format!("no operation \"{operation}\"")))
-        } else {
-            serde_json::from_slice::<Value>(raw.input.as_slice())
-                .map_err(|error| Failure::invalid(format!("the input is not JSON: {error}")))
-        };
-        match refusal {
+        match prepare(life) {
             Err(failure) => task.refuse(failure),
-            Ok(input) => {
-                let call = Call::copy(raw, input, &self.shared, life);
-                task.begin(|| self.plugin.start(call));
-            }
+            Ok(start) => task.begin(start),
         }
     }
 
@@ -134,6 +152,11 @@ unsafe extern "C" fn activate(plugin: *const abi::trv_plugin, config: abi::trv_b
 unsafe extern "C" fn invoke(plugin: *const abi::trv_plugin, call: *const abi::trv_call) {
     let instance = of(plugin);
     run(instance, || instance.invoke(call));
+}
+
+unsafe extern "C" fn serve(plugin: *const abi::trv_plugin, request: *const abi::trv_serve_request) {
+    let instance = of(plugin);
+    run(instance, || instance.serve(request));
 }
 
 unsafe extern "C" fn cancel(plugin: *const abi::trv_plugin, call_id: u64) {
@@ -177,6 +200,15 @@ unsafe extern "C" fn get_extension(plugin: *const abi::trv_plugin, id: *const c_
         abi::trv_plugin_secret { struct_size: abi::size_of::<abi::trv_plugin_secret>(), on_signature, on_error };
     static EVENT: abi::trv_plugin_event =
         abi::trv_plugin_event { struct_size: abi::size_of::<abi::trv_plugin_event>(), on_emitted, on_error };
+    static SERVE: abi::trv_plugin_serve =
+        abi::trv_plugin_serve { struct_size: abi::size_of::<abi::trv_plugin_serve>(), serve };
+    static STREAM: abi::trv_plugin_stream = abi::trv_plugin_stream {
+        struct_size: abi::size_of::<abi::trv_plugin_stream>(),
+        on_part,
+        on_end,
+        on_error: on_stream_error,
+        on_room,
+    };
     if id.is_null() {
         return ptr::null();
     }
@@ -187,6 +219,10 @@ unsafe extern "C" fn get_extension(plugin: *const abi::trv_plugin, id: *const c_
         id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,
         id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_OPERATION.as_bytes() => &OPERATION as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_STREAM.as_bytes() => &STREAM as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_SERVE.as_bytes() && of(plugin).plugin.has_serve() => {
+            &SERVE as *const _ as *const c_void
+        }
         id if id == abi::TRV_EXT_STATE.as_bytes() && of(plugin).plugin.has_state() => {
             &STATE as *const _ as *const c_void
         }
@@ -211,7 +247,7 @@ unsafe extern "C" fn on_response(
     response: *const abi::trv_http_response,
 ) {
     let instance = of(plugin);
-    run(instance, || instance.shared.deliver(request_id, copy_response(response)));
+    run(instance, || instance.shared.deliver_response(request_id, copy_response(response)));
 }
 
 unsafe fn copy_response(raw: *const abi::trv_http_response) -> Answer {
@@ -219,21 +255,16 @@ unsafe fn copy_response(raw: *const abi::trv_http_response) -> Answer {
         return Err(Failure::internal("the host's trv_http_response is too short"));
     }
     let raw = &*raw;
-    let headers: &[abi::trv_header] = if raw.header_count == 0 || raw.headers.is_null() {
-        &[]
-    } else {
-        std::slice::from_raw_parts(raw.headers, raw.header_count as usize)
-    };
     Ok(Arrival::Response(Response {
         status: u16::try_from(raw.status).unwrap_or(0),
-        headers: headers.iter().map(|header| (header.name.to_text(), header.value.to_text())).collect(),
+        headers: abi::trv_header::copy_all(raw.headers, raw.header_count),
         body: raw.body.as_slice().to_vec(),
     }))
 }
 
 unsafe extern "C" fn on_error(plugin: *const abi::trv_plugin, request_id: u64, error: *const abi::trv_error) {
     let instance = of(plugin);
-    run(instance, || instance.shared.deliver(request_id, Err(Failure::copy(error))));
+    run(instance, || instance.shared.deliver_response(request_id, Err(Failure::copy(error))));
 }
 
 unsafe extern "C" fn on_time(plugin: *const abi::trv_plugin, timer_id: u64) {
@@ -279,4 +310,24 @@ unsafe extern "C" fn on_signature(plugin: *const abi::trv_plugin, request_id: u6
 unsafe extern "C" fn on_emitted(plugin: *const abi::trv_plugin, request_id: u64, id: abi::trv_string) {
     let instance = of(plugin);
     run(instance, || instance.shared.deliver(request_id, Ok(Arrival::Emitted(id.to_text()))));
+}
+
+unsafe extern "C" fn on_part(plugin: *const abi::trv_plugin, stream_id: u64, part: abi::trv_bytes) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.part_came(stream_id, part.as_slice()));
+}
+
+unsafe extern "C" fn on_end(plugin: *const abi::trv_plugin, stream_id: u64) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.stream_ended(stream_id));
+}
+
+unsafe extern "C" fn on_stream_error(plugin: *const abi::trv_plugin, stream_id: u64, error: *const abi::trv_error) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.stream_broke(stream_id, Failure::copy(error)));
+}
+
+unsafe extern "C" fn on_room(plugin: *const abi::trv_plugin, stream_id: u64, byte_count: u64) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.room_came(stream_id, byte_count));
 }

@@ -1,11 +1,13 @@
 use crate::call::Call;
 use crate::failure::Failure;
-use crate::task::Running;
+use crate::task::{Reply, Running};
+use crate::web::{WebRequest, WebResponse};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::future::Future;
 
 type Operation = Box<dyn Fn(Call) -> Running + Send + Sync>;
+type Serve = Box<dyn Fn(Call, WebRequest) -> Running + Send + Sync>;
 type Begin = Box<dyn Fn(&Value) -> Result<(), Failure> + Send + Sync>;
 type End = Box<dyn Fn() + Send + Sync>;
 type Save = Box<dyn Fn() -> Result<Vec<u8>, Failure> + Send + Sync>;
@@ -16,6 +18,7 @@ type Check = Box<dyn Fn() -> Result<(), Failure> + Send + Sync>;
 #[derive(Default)]
 pub struct Plugin {
     operations: HashMap<String, Operation>,
+    serve: Option<Serve>,
     begin: Option<Begin>,
     end: Option<End>,
     state: Option<(Save, Restore)>,
@@ -36,8 +39,36 @@ impl Plugin {
         R: Future<Output = Result<Value, Failure>> + Send + 'static,
     {
         let name = name.into();
-        let again = self.operations.insert(name.clone(), Box::new(move |call| Box::pin(run(call))));
+        let again = self.operations.insert(name.clone(), Box::new(move |call| output_of(run(call))));
         assert!(again.is_none(), "operation \"{name}\" is there twice");
+        self
+    }
+
+    /// Answers HTTP requests of the tenant's clients (trv.serve/1), below
+    /// `/v1/tenants/{tenant}/plugins/{plugin}/serve/`. `run` is an
+    /// `async fn(Call, WebRequest) -> Result<WebResponse, Failure>`, or a closure that returns such a future. GET and
+    /// HEAD must change nothing. The manifest asks for it: `"permissions": ["serve"]`.
+    ///
+    /// ```
+    /// use travertine_plugin::{Call, Failure, Plugin, WebRequest, WebResponse};
+    ///
+    /// async fn greet(_call: Call, request: WebRequest) -> Result<WebResponse, Failure> {
+    ///     let name = request.parameter("name").unwrap_or_else(|| request.principal_name.clone());
+    ///     Ok(WebResponse::text(200, format!("Hello, {name}")))
+    /// }
+    ///
+    /// let plugin = Plugin::new().serve(greet);
+    /// ```
+    #[must_use]
+    pub fn serve<F, R>(mut self, run: F) -> Plugin
+    where
+        F: Fn(Call, WebRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<WebResponse, Failure>> + Send + 'static,
+    {
+        self.serve = Some(Box::new(move |call, request| {
+            let response = run(call, request);
+            Box::pin(async move { response.await.map(Reply::Response) })
+        }));
         self
     }
 
@@ -75,6 +106,13 @@ impl Plugin {
         self
     }
 
+    pub(crate) fn has_serve(&self) -> bool {
+        self.serve.is_some()
+    }
+    pub(crate) fn start_serving(&self, call: Call, request: WebRequest) -> Option<Running> {
+        let run = self.serve.as_ref()?;
+        Some(run(call, request))
+    }
     pub(crate) fn has_state(&self) -> bool {
         self.state.is_some()
     }
@@ -111,4 +149,8 @@ impl Plugin {
         let run = self.operations.get(call.operation())?;
         Some(run(call))
     }
+}
+
+fn output_of(running: impl Future<Output = Result<Value, Failure>> + Send + 'static) -> Running {
+    Box::pin(async move { running.await.map(Reply::Output) })
 }

@@ -4,6 +4,7 @@ use crate::call::Level;
 use crate::failure::{Code, Failure};
 use crate::guard::{catch, lock};
 use crate::host::Shared;
+use crate::web::WebResponse;
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +14,13 @@ use std::task::{Context, Poll, Wake, Waker};
 
 const OUTPUT_BYTES_MAX: usize = 1_000_000;
 
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send>>;
+/// What a call is answered with.
+pub(crate) enum Reply {
+    Output(Value),
+    Response(WebResponse),
+}
+
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>>;
 
 /// What a call's handles and its task both see.
 #[derive(Default)]
@@ -173,7 +180,7 @@ impl Task {
         self.answer(Err(Failure::cancelled()));
     }
 
-    fn end(self: &Arc<Self>, outcome: Result<Value, Failure>) {
+    fn end(self: &Arc<Self>, outcome: Result<Reply, Failure>) {
         {
             let mut state = lock(&self.state);
             state.has_ended = true;
@@ -182,28 +189,27 @@ impl Task {
         self.answer(outcome);
     }
 
-    fn answer(&self, outcome: Result<Value, Failure>) {
+    fn answer(&self, outcome: Result<Reply, Failure>) {
         self.life.has_ended.store(true, Ordering::SeqCst);
         let shared = match self.shared.upgrade() {
             Some(shared) => shared,
             None => return,
         };
-        let outcome = outcome.map(|output| output.to_string()).and_then(|output| {
-            if output.len() > OUTPUT_BYTES_MAX {
-                return Err(Failure::new(
-                    Code::TooLarge,
-                    format!("the output has {} bytes; at most {OUTPUT_BYTES_MAX} are possible", output.len()),
-                ));
-            }
-            Ok(output)
-        });
+        let outcome = outcome.and_then(within_limits);
         if let Err(failure) = &outcome {
             if failure.code == Code::Internal {
                 shared.write_log(Level::Error, self.call_id, &failure.message);
             }
         }
         shared.remove_task(self.call_id);
-        shared.answer(self.call_id, &outcome);
+        match outcome {
+            Ok(Ready::Response(response)) => match response.stream {
+                Some(stream) => shared.end_parts(self.call_id, stream),
+                None => shared.respond(self.call_id, &response),
+            },
+            Ok(Ready::Output(output)) => shared.answer(self.call_id, &Ok(output)),
+            Err(failure) => shared.answer(self.call_id, &Err(failure)),
+        }
     }
 
     /// Destructors are the plugin's code.
@@ -218,4 +224,25 @@ impl Task {
             shared.write_log(Level::Error, self.call_id, &failure.message);
         }
     }
+}
+
+/// A reply as the host takes it.
+enum Ready {
+    Output(String),
+    Response(WebResponse),
+}
+
+fn within_limits(reply: Reply) -> Result<Ready, Failure> {
+    let (what, size, ready) = match reply {
+        Reply::Output(output) => {
+            let text = output.to_string();
+            ("output", text.len(), Ready::Output(text))
+        }
+        Reply::Response(response) => ("body of the response", response.body.len(), Ready::Response(response)),
+    };
+    if size > OUTPUT_BYTES_MAX {
+        let message = format!("the {what} has {size} bytes; at most {OUTPUT_BYTES_MAX} are possible");
+        return Err(Failure::new(Code::TooLarge, message));
+    }
+    Ok(ready)
 }

@@ -7,104 +7,41 @@
 //! assert_eq!(host.requests()[0].path, "/x");
 //! ```
 //!
+//! A client of a plugin that serves HTTP is `request`. Clients take what is written in parts at once, or, after
+//! `client_waits`, as much as `client_takes` says; an answer of the service comes in the parts of `Answer::parts`.
+//!
 //! The plugin's store is a map in memory, one for the host; a signature is the bytes `"<secret>:<data>"`, so that a test
 //! can compare them; events are kept. `refuse_services` has all three fail.
 //!
 //! Time is not real: a call that waits for a time goes on at once, and `waited` says for how long it would have waited.
 
+mod asked;
+mod http;
+mod seen;
 mod services;
+mod state;
+mod streams;
+mod values;
+mod web;
 
 use crate::abi;
 use crate::call::Level;
 use crate::failure::Failure;
 use crate::guard::lock;
+use asked::{fail_activation, get_extension};
 use serde_json::Value;
-use services::{Reply, EVENT, KV, SECRET};
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ffi::CStr;
+use services::Reply;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::os::raw::{c_char, c_void};
 use std::path::Path;
 use std::ptr;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
+use streams::{Coming, Served};
+pub use values::{Answer, Emitted, Facts, PartOfCall, Sent};
+pub use web::{web_request, WebAnswer};
 
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-
-/// What the service answers to one request.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    outcome: Result<(u16, Vec<u8>), Failure>,
-    headers: Vec<(String, String)>,
-}
-
-impl Answer {
-    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
-        Answer { outcome: Ok((status, body.into())), headers: Vec::new() }
-    }
-    /// No answer arrives.
-    pub fn none(failure: Failure) -> Answer {
-        Answer { outcome: Err(failure), headers: Vec::new() }
-    }
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Answer {
-        self.headers.push((name.to_string(), value.to_string()));
-        self
-    }
-}
-
-/// A request as the plugin sent it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sent {
-    pub connection: String,
-    pub method: String,
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    pub timeout_ms: u64,
-}
-
-/// What a call says besides operation and input.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    pub tenant: String,
-    pub connection: String,
-    pub idempotency_key: String,
-    pub traceparent: String,
-    pub attempt: u32,
-    pub timeout_ms: u64,
-}
-
-impl Default for Facts {
-    fn default() -> Facts {
-        Facts {
-            tenant: "acme".to_string(),
-            connection: "service".to_string(),
-            idempotency_key: "test-key".to_string(),
-            traceparent: String::new(),
-            attempt: 1,
-            timeout_ms: 0,
-        }
-    }
-}
-
-/// An event as the plugin emitted it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Emitted {
-    pub kind: String,
-    pub subject: String,
-    pub data: Value,
-}
-
-/// A part of a call, as the plugin named it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartOfCall {
-    pub id: u64,
-    /// 0: the call.
-    pub parent: u64,
-    pub name: String,
-    pub attributes: Vec<(String, String)>,
-    pub has_ended: bool,
-}
 
 #[derive(Default)]
 struct State {
@@ -120,6 +57,12 @@ struct State {
     requests: Vec<Sent>,
     /// Sent and not answered.
     open: VecDeque<u64>,
+    /// Of `open`, those whose answer comes in parts.
+    in_parts: HashSet<u64>,
+    coming: BTreeMap<u64, Coming>,
+    served: HashMap<u64, Served>,
+    client_waits: bool,
+    dropped: usize,
     /// (due, id)
     timers: Vec<(u64, u64)>,
     log: Vec<(Level, String)>,
@@ -129,6 +72,8 @@ struct State {
     spans: Vec<PartOfCall>,
     faults: Vec<String>,
     refusal: Option<Failure>,
+    /// Services that this host does not have.
+    missing: Vec<String>,
 }
 
 struct Inner {
@@ -161,146 +106,24 @@ impl Inner {
         } else if state.outcomes.insert(call_id, outcome).is_some() {
             state.faults.push(format!("a second answer to call {call_id}"));
         }
+        state.coming.retain(|_, coming| coming.call_id != call_id);
         self.changed.notify_all();
-    }
-}
-
-unsafe extern "C" fn fail_activation(host: *const abi::trv_host, error: *const abi::trv_error) {
-    lock(&of(host).state).refusal = Some(Failure::copy(error));
-}
-
-unsafe extern "C" fn complete(host: *const abi::trv_host, call_id: u64, output: abi::trv_bytes) {
-    match serde_json::from_slice(output.as_slice()) {
-        Ok(value) => of(host).answered(call_id, Ok(value)),
-        Err(error) => of(host).fault(format!("the output of call {call_id} is not JSON: {error}")),
-    }
-}
-
-unsafe extern "C" fn fail(host: *const abi::trv_host, call_id: u64, error: *const abi::trv_error) {
-    of(host).answered(call_id, Err(Failure::copy(error)));
-}
-
-unsafe extern "C" fn send(
-    host: *const abi::trv_host,
-    call_id: u64,
-    request_id: u64,
-    request: *const abi::trv_http_request,
-) {
-    let inner = of(host);
-    let request = &*request;
-    let headers = if request.header_count == 0 {
-        &[]
-    } else {
-        std::slice::from_raw_parts(request.headers, request.header_count as usize)
-    };
-    let mut state = lock(&inner.state);
-    if state.outcomes.contains_key(&call_id) {
-        state.faults.push(format!("a request for call {call_id}, which has ended"));
-    }
-    state.requests.push(Sent {
-        connection: request.connection.to_text(),
-        method: request.method.to_text(),
-        path: request.path.to_text(),
-        headers: headers.iter().map(|header| (header.name.to_text(), header.value.to_text())).collect(),
-        body: request.body.as_slice().to_vec(),
-        timeout_ms: request.timeout_ms,
-    });
-    state.open.push_back(request_id);
-    inner.changed.notify_all();
-}
-
-unsafe extern "C" fn set(host: *const abi::trv_host, call_id: u64, timer_id: u64, after_ms: u64) {
-    let inner = of(host);
-    let mut state = lock(&inner.state);
-    if state.outcomes.contains_key(&call_id) {
-        state.faults.push(format!("a timer for call {call_id}, which has ended"));
-    }
-    let due = state.now_ms.saturating_add(after_ms);
-    state.timers.push((due, timer_id));
-    inner.changed.notify_all();
-}
-
-unsafe extern "C" fn write(host: *const abi::trv_host, level: i32, _call_id: u64, message: abi::trv_string) {
-    let level = match level {
-        abi::TRV_LOG_DEBUG => Level::Debug,
-        abi::TRV_LOG_INFO => Level::Info,
-        abi::TRV_LOG_WARNING => Level::Warning,
-        _ => Level::Error,
-    };
-    lock(&of(host).state).log.push((level, message.to_text()));
-}
-
-unsafe extern "C" fn record(
-    host: *const abi::trv_host,
-    metric: i32,
-    name: abi::trv_string,
-    value: f64,
-    _labels: *const abi::trv_header,
-    _count: u32,
-) {
-    lock(&of(host).state).measured.push((metric, name.to_text(), value));
-}
-
-unsafe extern "C" fn progress(host: *const abi::trv_host, _call_id: u64, fraction: f64, text: abi::trv_string) {
-    lock(&of(host).state).progress.push((fraction, text.to_text()));
-}
-
-unsafe extern "C" fn begin(host: *const abi::trv_host, _call_id: u64, span: *const abi::trv_span) {
-    let span = &*span;
-    let attributes = (0..span.attribute_count as usize)
-        .map(|at| &*span.attributes.add(at))
-        .map(|one| (one.name.to_text(), one.value.to_text()))
-        .collect();
-    lock(&of(host).state).spans.push(PartOfCall {
-        id: span.span_id,
-        parent: span.parent_id,
-        name: span.name.to_text(),
-        attributes,
-        has_ended: false,
-    });
-}
-
-unsafe extern "C" fn end(host: *const abi::trv_host, _call_id: u64, span_id: u64) {
-    for span in lock(&of(host).state).spans.iter_mut().filter(|span| span.id == span_id) {
-        span.has_ended = true;
-    }
-}
-
-unsafe extern "C" fn stream(host: *const abi::trv_host, _call_id: u64, text: abi::trv_string) {
-    lock(&of(host).state).streamed.push_str(&text.to_text());
-}
-
-unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_char) -> *const c_void {
-    static CALL: abi::trv_host_call = abi::trv_host_call { struct_size: abi::TRV_HOST_CALL_SIZE_V1, complete, fail };
-    static CALL_2: abi::trv_host_call_2 =
-        abi::trv_host_call_2 { struct_size: abi::TRV_HOST_CALL_2_SIZE_V1, complete, fail, progress };
-    static CALL_3: abi::trv_host_call_3 =
-        abi::trv_host_call_3 { struct_size: abi::TRV_HOST_CALL_3_SIZE_V1, complete, fail, progress, stream };
-    static METRICS: abi::trv_host_metrics =
-        abi::trv_host_metrics { struct_size: abi::TRV_HOST_METRICS_SIZE_V1, record };
-    static TRACE: abi::trv_host_trace = abi::trv_host_trace { struct_size: abi::TRV_HOST_TRACE_SIZE_V1, begin, end };
-    static HTTP: abi::trv_host_http = abi::trv_host_http { struct_size: abi::TRV_HOST_HTTP_SIZE_V1, send };
-    static LOG: abi::trv_host_log = abi::trv_host_log { struct_size: abi::TRV_HOST_LOG_SIZE_V1, write };
-    static TIMER: abi::trv_host_timer = abi::trv_host_timer { struct_size: abi::TRV_HOST_TIMER_SIZE_V1, set };
-    match CStr::from_ptr(id).to_bytes_with_nul() {
-        id if id == abi::TRV_EXT_KV.as_bytes() => &KV as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_CALL.as_bytes() => &CALL as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_CALL_2.as_bytes() => &CALL_2 as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_CALL_3.as_bytes() => &CALL_3 as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_METRICS.as_bytes() => &METRICS as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_TRACE.as_bytes() => &TRACE as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_LOG.as_bytes() => &LOG as *const _ as *const c_void,
-        id if id == abi::TRV_EXT_TIMER.as_bytes() => &TIMER as *const _ as *const c_void,
-        _ => ptr::null(),
     }
 }
 
 impl Host {
     /// Loads and activates the plugin as a host does; `Err` is why it does not start.
     pub fn start(entry: &'static abi::trv_entry, configuration: Value) -> Result<Host, Failure> {
+        Host::start_without(entry, configuration, &[])
+    }
+
+    /// As a host that does not have these services, such as `trv.stream/1`.
+    pub fn start_without(
+        entry: &'static abi::trv_entry,
+        configuration: Value,
+        missing: &[&str],
+    ) -> Result<Host, Failure> {
+        let missing = missing.iter().map(|id| id.to_string()).collect();
         let inner = Box::into_raw(Box::new(Inner {
             raw: abi::trv_host {
                 struct_size: abi::TRV_HOST_SIZE_V1,
@@ -310,7 +133,7 @@ impl Host {
                 get_extension,
                 fail_activation,
             },
-            state: Mutex::default(),
+            state: Mutex::new(State { missing, ..State::default() }),
             changed: Condvar::new(),
         }));
         unsafe {
@@ -355,11 +178,7 @@ impl Host {
 
     /// As `begin`, with an input that need not be JSON.
     pub fn begin_with_bytes(&self, operation: &str, input: &[u8], facts: Facts) -> u64 {
-        let call_id = {
-            let mut state = lock(&self.inner().state);
-            state.last_call_id += 1;
-            state.last_call_id
-        };
+        let call_id = self.next_call_id();
         let call = abi::trv_call {
             struct_size: abi::TRV_CALL_SIZE_V1,
             attempt: facts.attempt,
@@ -376,6 +195,12 @@ impl Host {
         call_id
     }
 
+    fn next_call_id(&self) -> u64 {
+        let mut state = lock(&self.inner().state);
+        state.last_call_id += 1;
+        state.last_call_id
+    }
+
     /// What became of a call, where it has ended.
     pub fn outcome(&self, call_id: u64) -> Option<Result<Value, Failure>> {
         lock(&self.inner().state).outcomes.get(&call_id).cloned()
@@ -388,7 +213,7 @@ impl Host {
             if let Some(outcome) = self.outcome(call_id) {
                 return outcome;
             }
-            if self.answer_service() {
+            if self.answer_service() || self.let_parts_come() {
                 continue;
             }
             if self.has_open_request() {
@@ -401,28 +226,6 @@ impl Host {
         }
     }
 
-    /// From here on store, signatures and events fail with this; `None`: none does.
-    pub fn refuse_services(&self, failure: Option<Failure>) {
-        lock(&self.inner().state).refusal_of_services = failure;
-    }
-    /// What the plugin's store has.
-    pub fn store(&self) -> BTreeMap<String, Value> {
-        let state = lock(&self.inner().state);
-        let read = |text: &String| serde_json::from_str(text).expect("it was JSON when it was put");
-        state.store.iter().map(|(key, (value, _))| (key.clone(), read(value))).collect()
-    }
-    /// All events, the oldest first.
-    pub fn events(&self) -> Vec<Emitted> {
-        lock(&self.inner().state).events.clone()
-    }
-
-    fn has_open_request(&self) -> bool {
-        !lock(&self.inner().state).open.is_empty()
-    }
-    fn last_sent(&self) -> Option<Sent> {
-        lock(&self.inner().state).requests.last().cloned()
-    }
-
     /// A thread of the plugin's own may be at work.
     fn await_change(&self, call_id: u64) {
         let inner = self.inner();
@@ -430,6 +233,7 @@ impl Host {
             state.open.is_empty()
                 && state.replies.is_empty()
                 && state.timers.is_empty()
+                && !state.has_parts()
                 && !state.outcomes.contains_key(&call_id)
         };
         let (_state, waited) = inner
@@ -437,38 +241,6 @@ impl Host {
             .wait_timeout_while(lock(&inner.state), SILENCE_MAX, idle)
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         assert!(!waited.timed_out(), "call {call_id} has no answer and waits for nothing that the host was asked for");
-    }
-
-    /// Answers the oldest open request. False where there is none.
-    pub fn answer(&self, answer: &Answer) -> bool {
-        let request_id = match lock(&self.inner().state).open.pop_front() {
-            Some(request_id) => request_id,
-            None => return false,
-        };
-        let http = self.extension::<abi::trv_plugin_http>(abi::TRV_EXT_HTTP);
-        let headers: Vec<abi::trv_header> = answer
-            .headers
-            .iter()
-            .map(|(name, value)| abi::trv_header {
-                name: abi::trv_string::borrow(name),
-                value: abi::trv_string::borrow(value),
-            })
-            .collect();
-        match &answer.outcome {
-            Ok((status, body)) => {
-                let response = abi::trv_http_response {
-                    struct_size: abi::TRV_HTTP_RESPONSE_SIZE_V1,
-                    status: u32::from(*status),
-                    header_count: headers.len() as u32,
-                    reserved: 0,
-                    headers: headers.as_ptr(),
-                    body: abi::trv_bytes::borrow(body),
-                };
-                unsafe { (http.on_response)(self.plugin, request_id, &response) };
-            }
-            Err(failure) => failure.lend(|error| unsafe { (http.on_error)(self.plugin, request_id, error) }),
-        }
-        true
     }
 
     /// Moves on to the next time that a call waits for. False where none does.
@@ -494,61 +266,11 @@ impl Host {
         unsafe { &*(table as *const T) }
     }
 
-    /// What the plugin keeps in memory, as when its tenant switches to another version; `Err` is why there is none.
-    pub fn save(&self) -> Result<Vec<u8>, String> {
-        let table = self.extension::<abi::trv_plugin_state>(abi::TRV_EXT_STATE);
-        let mut state = abi::trv_bytes::borrow(&[]);
-        let said = unsafe { (table.save)(self.plugin, &mut state).to_text() };
-        if said.is_empty() {
-            Ok(unsafe { state.as_slice() }.to_vec())
-        } else {
-            Err(said)
-        }
-    }
-    /// Right after `start`: what another version saved. `Err` is why it is not taken.
-    pub fn restore(&self, version: &str, state: &[u8]) -> Result<(), String> {
-        let table = self.extension::<abi::trv_plugin_state>(abi::TRV_EXT_STATE);
-        let (version, state) = (abi::trv_string::borrow(version), abi::trv_bytes::borrow(state));
-        sentence(unsafe { (table.restore)(self.plugin, version, state).to_text() })
-    }
-    /// `Err` is why the plugin is not well.
-    pub fn check(&self) -> Result<(), String> {
-        let table = self.extension::<abi::trv_plugin_health>(abi::TRV_EXT_HEALTH);
-        sentence(unsafe { (table.check)(self.plugin).to_text() })
-    }
-
     /// Asks to end a call early, as a host does when the caller gives up or the time is up.
     pub fn cancel(&self, call_id: u64) {
         unsafe { ((*self.plugin).cancel)(self.plugin, call_id) };
     }
 
-    /// All requests, the oldest first.
-    pub fn requests(&self) -> Vec<Sent> {
-        lock(&self.inner().state).requests.clone()
-    }
-    pub fn log(&self) -> Vec<(Level, String)> {
-        lock(&self.inner().state).log.clone()
-    }
-    /// Numbers that calls recorded, the oldest first: a kind of `abi::TRV_METRIC_…`, name and value.
-    pub fn measured(&self) -> Vec<(i32, String, f64)> {
-        lock(&self.inner().state).measured.clone()
-    }
-    /// Parts of calls, in the order in which they began.
-    pub fn spans(&self) -> Vec<PartOfCall> {
-        lock(&self.inner().state).spans.clone()
-    }
-    /// What calls have streamed, one behind the other.
-    pub fn streamed(&self) -> String {
-        lock(&self.inner().state).streamed.clone()
-    }
-    /// What calls said of how far they are, the oldest first; -1: not known.
-    pub fn progress(&self) -> Vec<(f64, String)> {
-        lock(&self.inner().state).progress.clone()
-    }
-    /// How much time came in `let_time_come`, over all calls.
-    pub fn waited(&self) -> Duration {
-        Duration::from_millis(lock(&self.inner().state).now_ms)
-    }
     /// What broke a rule of the ABI. It must be empty.
     pub fn faults(&self) -> Vec<String> {
         lock(&self.inner().state).faults.clone()
@@ -575,14 +297,6 @@ impl Host {
             let count = (table.count)(self.plugin);
             (0..count).map(|index| (table.name)(self.plugin, index).to_text()).collect()
         }
-    }
-}
-
-fn sentence(said: String) -> Result<(), String> {
-    if said.is_empty() {
-        Ok(())
-    } else {
-        Err(said)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Store, secrets and events of the host for tests.
 
-use super::{of, Emitted, Host, Inner, State};
+use super::values::Emitted;
+use super::{of, Host, Inner, State};
 use crate::abi;
 use crate::failure::{Code, Failure};
 use crate::guard::lock;
@@ -144,6 +145,11 @@ unsafe extern "C" fn emit(host: *const abi::trv_host, call_id: u64, request_id: 
 }
 
 impl Host {
+    /// From here on store, signatures and events fail with this; `None`: none does.
+    pub fn refuse_services(&self, failure: Option<Failure>) {
+        lock(&self.inner().state).refusal_of_services = failure;
+    }
+
     /// Answers what was asked first of store, secrets and events. False where nothing is open.
     pub fn answer_service(&self) -> bool {
         let (request_id, reply) = match lock(&self.inner().state).replies.pop_front() {
