@@ -120,7 +120,8 @@ Received PacketReader::receive(int socket, Waits waits) {
   do {
     count = ::recvmmsg(socket, messages.data(), packets_at_once,
                        MSG_CMSG_CLOEXEC | (waits == Waits::no ? MSG_DONTWAIT : MSG_WAITFORONE), nullptr);
-  } while (count < 0 && errno == EINTR);
+    // One that ended with something unread has reset the connection; what it said before is behind that error.
+  } while (count < 0 && (errno == EINTR || errno == ECONNRESET));
   if (count < 0) return errno == EAGAIN ? Received::none : Received::gone;
   bool is_whole = true;
   bool is_open = true;
