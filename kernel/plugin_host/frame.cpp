@@ -68,7 +68,7 @@ BytesView FrameWriter::begin(const ProcessPurpose& purpose) {
       purpose.file.empty() ? 0 : b.CreateString(purpose.file),
       purpose.operations ? b.CreateVectorOfStrings(*purpose.operations) : 0, purpose.with.checks_health,
       purpose.with.state ? b.CreateString(purpose.with.state->version) : 0,
-      purpose.with.state ? bytes_of(b, purpose.with.state->bytes) : 0));
+      purpose.with.state ? bytes_of(b, purpose.with.state->bytes) : 0, purpose.only_prepares));
 }
 
 BytesView FrameWriter::invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
@@ -394,7 +394,8 @@ ProcessPurpose read_begin(const frames::Begin& frame) {
           .threads = frame.threads(),
           .open_files = frame.open_files(),
           .operations = std::move(operations),
-          .with = std::move(with)};
+          .with = std::move(with),
+          .only_prepares = frame.only_prepares()};
 }
 
 OperationError read_failed(const frames::Failed& frame) {

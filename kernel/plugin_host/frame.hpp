@@ -38,6 +38,8 @@ struct ProcessPurpose {
   /// too.
   std::optional<std::vector<std::string>> operations = std::nullopt;
   StartWith with = {};
+  /// The walls and the code alone, which waits for a second Begin: the rest of its purpose.
+  bool only_prepares = false;
 };
 
 class FrameWriter {

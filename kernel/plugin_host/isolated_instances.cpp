@@ -270,6 +270,7 @@ void IsolatedInstances::retire() {
   for (auto& [tenant, slot] : slots_) {
     if (slot.process != nullptr) retire(slot);
   }
+  isolation_.forget(purpose_.folder);
 }
 
 bool IsolatedInstances::is_over() const {
@@ -295,6 +296,7 @@ base::Status IsolatedInstances::stop(Duration grace) {
     }
     running.insert(running.end(), ending_.begin(), ending_.end());
   }
+  isolation_.forget(purpose_.folder);
   const Duration end = services_.clock.monotonic() + grace;
   base::Status worst;
   for (const std::shared_ptr<Process>& process : running) {

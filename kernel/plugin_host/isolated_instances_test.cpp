@@ -34,19 +34,39 @@ class HostilePluginTest : public IsolatedFixture {
   Stored hostile(const std::string& library) {
     return install(package_of(library, "", 1, "linux-x86_64", "sandboxed", attacks));
   }
-  /// The only child of this process that is called so.
-  static void kill_zygote() {
+  /// The processes of isolation that `parent` is the parent of.
+  static std::vector<pid_t> children_of(pid_t parent) {
+    std::vector<pid_t> children;
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
       std::ifstream file(entry.path() / "stat");
-      std::string number;
+      pid_t number = 0;
       std::string name;
       std::string state;
-      int parent = 0;
-      if (file >> number >> name >> state >> parent && name == "(trav-plugin-hos)" && parent == ::getpid() &&
+      pid_t its_parent = 0;
+      if (file >> number >> name >> state >> its_parent && name == "(trav-plugin-hos)" && its_parent == parent &&
           state != "Z") {
-        ::kill(std::stoi(number), SIGKILL);
+        children.push_back(number);
       }
     }
+    return children;
+  }
+  static void kill_zygote() {
+    for (const pid_t zygote : children_of(::getpid())) ::kill(zygote, SIGKILL);
+  }
+  /// The processes that have loaded a library, in the order in which they were made.
+  static std::vector<pid_t> with_code() {
+    std::vector<pid_t> found;
+    for (const pid_t zygote : children_of(::getpid())) {
+      for (const pid_t child : children_of(zygote)) {
+        std::ifstream maps("/proc/" + std::to_string(child) + "/maps");
+        std::string line;
+        bool has_code = false;
+        while (std::getline(maps, line)) has_code = has_code || line.ends_with("/plugin.so");
+        if (has_code) found.push_back(child);
+      }
+    }
+    std::ranges::sort(found);
+    return found;
   }
   CallOutcome attack(const std::string& operation, const std::string& tenant = "acme") {
     OperationCall request = call(operation, "{}", 20'000);
@@ -258,6 +278,31 @@ TEST_F(HostilePluginTest, a_process_that_has_nothing_to_do_ends_and_another_begi
   for (int i = 0; i < 1'000 && isolation_->processes() > 0; ++i) std::this_thread::sleep_for(20ms);
   EXPECT_EQ(isolation_->processes(), 0U);
   EXPECT_EQ(answer_to("echo"), "\"here\"");
+  EXPECT_TRUE(crashes().empty());
+}
+
+TEST_F(HostilePluginTest, a_tenants_first_call_takes_the_process_that_is_ready_with_the_code) {
+  EXPECT_EQ(isolation_->ready_processes(), 0U) << "nobody used the package yet";
+  EXPECT_EQ(attack("echo", "acme").value_or("no"), "\"here\"");
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(eventually([this] { return isolation_->ready_processes() == 1; })) << i;
+    const std::size_t before = isolation_->processes();
+    EXPECT_EQ(attack("echo", "tenant-" + std::to_string(i)).value_or("no"), "\"here\"");
+    EXPECT_EQ(isolation_->processes(), before + 1);
+  }
+  ASSERT_TRUE(eventually([this] { return isolation_->ready_processes() == 1; }));
+  EXPECT_TRUE(host_->retire("tracker", "1.2.3"));
+  EXPECT_TRUE(eventually([this] { return isolation_->ready_processes() == 0; }));
+  EXPECT_TRUE(crashes().empty());
+}
+
+TEST_F(HostilePluginTest, a_process_that_is_ready_and_ends_is_nobodys_crash) {
+  EXPECT_EQ(attack("echo", "acme").value_or("no"), "\"here\"");
+  ASSERT_TRUE(eventually([] { return with_code().size() == 2; })) << "one is ready";
+  ::kill(with_code().back(), SIGKILL);
+  EXPECT_TRUE(eventually([this] { return isolation_->ready_processes() == 0; }));
+  EXPECT_EQ(attack("echo", "other").value_or("no"), "\"here\"");
+  EXPECT_TRUE(eventually([this] { return isolation_->ready_processes() == 1; })) << "the next use makes another one";
   EXPECT_TRUE(crashes().empty());
 }
 

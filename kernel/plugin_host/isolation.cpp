@@ -25,6 +25,8 @@ using base::OpenFile;
 
 constexpr base::Duration tick_every = std::chrono::seconds(1);
 constexpr int events_at_once = 64;
+// Who has just begun a process needs the processor.
+constexpr base::Duration quiet = std::chrono::milliseconds(5);
 // Keys of the poll that are not process numbers.
 constexpr std::uint64_t zygote_key = 0;
 constexpr std::uint64_t wake_key = std::uint64_t{1} << 40;
@@ -81,6 +83,7 @@ Isolation::Isolation(sandbox::ZygoteConfiguration configuration, std::unique_ptr
       limits_(limits),
       clock_(clock),
       groups_(std::move(groups)),
+      ready_(groups_.get()),
       zygote_(std::move(zygote)),
       next_tick_(clock.monotonic() + tick_every),
       loop_([this](const std::stop_token& stop) { run(stop); }) {}
@@ -90,10 +93,14 @@ Isolation::~Isolation() {
   wake();
   loop_.join();
   lose_all("travd stops");
-  for (Beginning& beginning : new_) beginning.link->is_lost("travd stops");
 }
 
 void Isolation::lose_all(const std::string& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    ready_.lose_all();
+  }
+  hear_new();
   for (auto& [pid, link] : std::exchange(links_, {})) {
     link->kill({});
     leaves_group(*link);
@@ -113,17 +120,33 @@ std::shared_ptr<FrameLink> Isolation::begin(ProcessPurpose purpose, std::string 
   auto link = std::make_shared<FrameLink>(limits_, clock_, std::move(group), user);
   {
     const std::lock_guard lock(mutex_);
+    if (auto process = ready_.take(purpose, clock_.monotonic())) {
+      // The loop hears of it by what it answers.
+      connect(*link, purpose, *std::move(process));
+      connected_.push_back(link);
+      return link;
+    }
     new_.push_back({link, std::move(purpose)});
   }
   wake();
   return link;
 }
 
+void Isolation::forget(const std::string& folder) {
+  const std::lock_guard lock(mutex_);
+  ready_.forget(folder);
+}
+
+std::size_t Isolation::ready_processes() const {
+  const std::lock_guard lock(mutex_);
+  return ready_.count();
+}
+
 void Isolation::run(const std::stop_token& stop) {
   std::array<epoll_event, events_at_once> events;
   Patience patience(clock_);
   while (!stop.stop_requested()) {
-    const base::Duration left = next_tick_ - clock_.monotonic();
+    const base::Duration left = std::min(next_tick_, quiet_at_) - clock_.monotonic();
     const auto wait_ms = std::chrono::ceil<std::chrono::milliseconds>(std::max(left, base::Duration::zero())).count();
     int count = 0;
     const auto wait_for = [&](int timeout_ms) {
@@ -131,6 +154,7 @@ void Isolation::run(const std::stop_token& stop) {
       return count > 0;
     };
     patience.wait([&] { return wait_for(0); }, [&] { wait_for(static_cast<int>(wait_ms)); });
+    hear_new();  // before what they say
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 == zygote_key) {
@@ -138,28 +162,46 @@ void Isolation::run(const std::stop_token& stop) {
       } else if (event.data.u64 == wake_key) {
         std::uint64_t ignored = 0;
         static_cast<void>(!::read(wake_.number(), &ignored, sizeof ignored));
+        hear_new();
       } else {
         serve(static_cast<pid_t>(event.data.u64), event.events);
       }
     }
-    ask_for_new();
-    if (clock_.monotonic() >= next_tick_) tick();
+    const base::Duration now = clock_.monotonic();
+    if (now >= quiet_at_) ask_for_ready();
+    if (now >= next_tick_) tick();
   }
 }
 
-void Isolation::ask_for_new() {
+void Isolation::hear_new() {
   std::vector<Beginning> fresh;
+  std::vector<std::shared_ptr<FrameLink>> connected;
   {
     const std::lock_guard lock(mutex_);
     fresh.swap(new_);
+    connected.swap(connected_);
   }
-  for (Beginning& beginning : fresh) {
-    asked_.push_back(std::move(beginning));
-    if (zygote_ == nullptr) {
-      fail_next("what starts them has ended, and does not start again now");
-    } else if (const base::Status asked = zygote_->ask(); !asked) {
-      fail_next("what starts them has ended, and is started anew");
-    }
+  if (!fresh.empty() || !connected.empty()) quiet_at_ = clock_.monotonic() + quiet;
+  for (const std::shared_ptr<FrameLink>& link : connected) add(link);
+  for (Beginning& beginning : fresh) ask_for(std::move(beginning));
+}
+
+void Isolation::ask_for_ready() {
+  quiet_at_ = base::Duration::max();
+  std::optional<ProcessPurpose> wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    if (zygote_ != nullptr) wanted = ready_.next_wanted();
+  }
+  if (wanted) ask_for({.link = nullptr, .purpose = *std::move(wanted)});
+}
+
+void Isolation::ask_for(Beginning beginning) {
+  asked_.push_back(std::move(beginning));
+  if (zygote_ == nullptr) {
+    fail_next("what starts them has ended, and does not start again now");
+  } else if (const base::Status asked = zygote_->ask(); !asked) {
+    fail_next("what starts them has ended, and is started anew");
   }
 }
 
@@ -171,10 +213,19 @@ void Isolation::start_zygote() {
   if (!watch(poll_, zygote_->number(), zygote_key)) zygote_.reset();
 }
 
-void Isolation::fail_next(const std::string& why) {
+Isolation::Beginning Isolation::next_asked() {
   TRV_EXPECTS(!asked_.empty());
-  const Beginning beginning = std::move(asked_.front());
+  Beginning next = std::move(asked_.front());
   asked_.pop_front();
+  return next;
+}
+
+void Isolation::fail_next(const std::string& why) {
+  const Beginning beginning = next_asked();
+  if (beginning.link == nullptr) {
+    const std::lock_guard lock(mutex_);
+    return ready_.made(beginning.purpose, std::nullopt);
+  }
   beginning.link->is_lost(fmt::format("its process cannot be started: {}", why));
 }
 
@@ -190,13 +241,18 @@ void Isolation::hear_zygote() {
     }
     if (!*news) return;
     if (auto* process = std::get_if<sandbox::SandboxedProcess>(&**news)) {
-      connect(std::move(*process));
+      made(next_asked(), std::move(*process));
     } else if (const auto* none = std::get_if<sandbox::NoProcess>(&**news)) {
       fail_next(none->why);
     } else {
       const auto& ended = std::get<sandbox::ProcessEnded>(**news);
+      hear_new();  // it may have begun and ended meanwhile
       const auto found = links_.find(ended.pid);
-      if (found == links_.end()) continue;
+      if (found == links_.end()) {
+        const std::lock_guard lock(mutex_);
+        ready_.has_ended(ended.pid);
+        continue;
+      }
       // What it said last is still there.
       while (found->second->receive(reader_) && !reader_.packets().empty()) {
       }
@@ -210,13 +266,22 @@ void Isolation::hear_zygote() {
   }
 }
 
-void Isolation::connect(sandbox::SandboxedProcess process) {
-  TRV_EXPECTS(!asked_.empty());
-  Beginning beginning = std::move(asked_.front());
-  asked_.pop_front();
-  const std::shared_ptr<FrameLink>& link = beginning.link;
-  link->connect(std::move(process), beginning.purpose, poll_.number());
-  if (groups_ != nullptr) groups_->put(link->group(), link->pid(), link->process());
+void Isolation::made(const Beginning& beginning, sandbox::SandboxedProcess process) {
+  if (beginning.link == nullptr) {
+    quiet_at_ = clock_.monotonic() + quiet;  // then one of another package
+    const std::lock_guard lock(mutex_);
+    return ready_.made(beginning.purpose, std::move(process));
+  }
+  connect(*beginning.link, beginning.purpose, std::move(process));
+  add(beginning.link);
+}
+
+void Isolation::connect(FrameLink& link, const ProcessPurpose& purpose, sandbox::SandboxedProcess process) const {
+  link.connect(std::move(process), purpose, poll_.number());
+  if (groups_ != nullptr) groups_->put(link.group(), link.pid(), link.process());
+}
+
+void Isolation::add(const std::shared_ptr<FrameLink>& link) {
   links_[link->pid()] = link;
   processes_ = links_.size();
 }
@@ -238,6 +303,8 @@ void Isolation::tick() {
   next_tick_ = now + tick_every;
   if (zygote_ == nullptr) start_zygote();
   for (const auto& [pid, link] : links_) link->tick(now);
+  const std::lock_guard lock(mutex_);
+  ready_.tick(now, limits_.idle_after);
 }
 
 }  // namespace trv::plugin_host

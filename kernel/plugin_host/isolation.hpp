@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernel/plugin_host/frame_link.hpp"
+#include "kernel/plugin_host/ready_processes.hpp"
 #include "kernel/sandbox/control_groups.hpp"
 #include "kernel/sandbox/zygote.hpp"
 #include "sdk/base/clock.hpp"
@@ -40,12 +41,17 @@ class Isolation {
   [[nodiscard]] std::shared_ptr<FrameLink> begin(ProcessPurpose purpose, std::string group,
                                                  const std::weak_ptr<LinkUser>& user);
 
-  /// Now.
+  /// No call follows of the package in `folder`, among those of the store: no process is kept ready for it.
+  void forget(const std::string& folder);
+
+  /// Now, of tenants.
   [[nodiscard]] std::size_t processes() const noexcept { return processes_; }
+  /// Now: those that wait for a tenant with the code of a package.
+  [[nodiscard]] std::size_t ready_processes() const;
 
  private:
   struct Beginning {
-    std::shared_ptr<FrameLink> link;
+    std::shared_ptr<FrameLink> link;  ///< nullptr: a process that is to be ready
     ProcessPurpose purpose;
   };
 
@@ -53,9 +59,13 @@ class Isolation {
             base::OpenFile wake, LinkLimits limits, const base::Clock& clock,
             std::unique_ptr<sandbox::ControlGroups> groups);
   void run(const std::stop_token& stop);
-  void ask_for_new();
+  void hear_new();
+  void ask_for_ready();
   void hear_zygote();
-  void connect(sandbox::SandboxedProcess process);
+  void ask_for(Beginning beginning);
+  void made(const Beginning& beginning, sandbox::SandboxedProcess process);
+  void connect(FrameLink& link, const ProcessPurpose& purpose, sandbox::SandboxedProcess process) const;
+  void add(const std::shared_ptr<FrameLink>& link);
   void start_zygote();
   void lose_all(const std::string& why);
   void fail_next(const std::string& why);
@@ -63,6 +73,7 @@ class Isolation {
   void serve(pid_t pid, std::uint32_t events);
   void tick();
   void wake() const;
+  [[nodiscard]] Beginning next_asked();
 
   const sandbox::ZygoteConfiguration configuration_;
   const sandbox::Walls walls_;
@@ -72,13 +83,16 @@ class Isolation {
   const base::Clock& clock_;
   const std::unique_ptr<sandbox::ControlGroups> groups_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<Beginning> new_;
+  std::vector<std::shared_ptr<FrameLink>> connected_;  ///< to a process that was ready
+  ReadyProcesses ready_;
   std::atomic<std::size_t> processes_ = 0;
 
   // The loop's.
   std::unique_ptr<sandbox::Zygote> zygote_;  ///< nullptr: it has ended, and is not there again yet
   std::deque<Beginning> asked_;
+  base::Duration quiet_at_ = base::Duration::max();  ///< when a process may be made ready
   std::map<pid_t, std::shared_ptr<FrameLink>> links_;
   PacketReader reader_;
   base::Duration next_tick_{};

@@ -55,9 +55,8 @@ constexpr int no_interpreter_code = 127;  // as a shell says it
 
 }  // namespace
 
-base::Result<std::unique_ptr<ProgramPlugin>> ProgramPlugin::start(const ProcessPurpose& purpose,
-                                                                  const std::string& file, HostSide& host,
-                                                                  ProgramEvents events) {
+base::Result<std::unique_ptr<ProgramPlugin>> ProgramPlugin::run(const ProcessPurpose& purpose, const std::string& file,
+                                                                HostSide& host, ProgramEvents events) {
   std::array<int, 2> ends{};
   std::array<int, 2> output{};
   const auto no = [](std::string_view what) {
@@ -75,12 +74,8 @@ base::Result<std::unique_ptr<ProgramPlugin>> ProgramPlugin::start(const ProcessP
   // Else nobody hears that it ended.
   theirs.close();
   say.close();
-  std::unique_ptr<ProgramPlugin> plugin(
+  return std::unique_ptr<ProgramPlugin>(
       new ProgramPlugin(program, std::move(ours), std::move(hear), host, std::move(events), purpose));
-  plugin->send(begin_line(purpose));
-  plugin->listener_ = std::jthread([self = plugin.get()] { self->listen(); });
-  TRV_TRY(plugin->await_start());
-  return plugin;
 }
 
 ProgramPlugin::ProgramPlugin(pid_t program, OpenFile socket, OpenFile output, HostSide& host, ProgramEvents events,
@@ -91,17 +86,19 @@ ProgramPlugin::ProgramPlugin(pid_t program, OpenFile socket, OpenFile output, Ho
       host_(host),
       events_(std::move(events)),
       name_(purpose.plugin),
-      version_(purpose.version),
-      wanted_(purpose.operations),
-      needs_configuration_(purpose.configuration.empty()),
-      has_state_(purpose.with.state.has_value()) {}
+      version_(purpose.version) {}
 
 ProgramPlugin::~ProgramPlugin() {
   const std::lock_guard lock(mutex_);
   if (!is_over_) ::kill(program_, SIGKILL);
 }
 
-base::Status ProgramPlugin::await_start() {
+base::Status ProgramPlugin::begin(const ProcessPurpose& purpose) {
+  wanted_ = purpose.operations;
+  needs_configuration_ = purpose.configuration.empty();
+  has_state_ = purpose.with.state.has_value();
+  send(begin_line(purpose));
+  listener_ = std::jthread([this] { listen(); });
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return is_ready_ || refusal_.has_value(); });
   if (refusal_) return base::fail(*refusal_);

@@ -30,12 +30,14 @@ struct ProgramEvents {
 
 class ProgramPlugin final : public PluginSide {
  public:
-  /// Starts `file` by the interpreter of the purpose and waits until it takes calls. `host` outlives the plugin. Before
-  /// this process has other threads. Errors: what the program said when it refused; invalid (it ended first, or
-  /// the interpreter is missing).
-  [[nodiscard]] static base::Result<std::unique_ptr<ProgramPlugin>> start(const ProcessPurpose& purpose,
-                                                                          const std::string& file, HostSide& host,
-                                                                          ProgramEvents events);
+  /// Starts `file` by the interpreter of the purpose; it waits for begin(). `host` outlives the plugin. Before this
+  /// process has other threads. Error: unavailable (this host has no room for it).
+  [[nodiscard]] static base::Result<std::unique_ptr<ProgramPlugin>> run(const ProcessPurpose& purpose,
+                                                                        const std::string& file, HostSide& host,
+                                                                        ProgramEvents events);
+  /// Once. Waits until it takes calls. Errors: what the program said when it refused; invalid (it ended first, or the
+  /// interpreter is missing).
+  [[nodiscard]] base::Status begin(const ProcessPurpose& purpose);
   /// Kills the program where it has not ended.
   ~ProgramPlugin() override;
   ProgramPlugin(const ProgramPlugin&) = delete;
@@ -61,7 +63,6 @@ class ProgramPlugin final : public PluginSide {
  private:
   ProgramPlugin(pid_t program, base::OpenFile socket, base::OpenFile output, HostSide& host, ProgramEvents events,
                 const ProcessPurpose& purpose);
-  base::Status await_start();
   void send(std::string_view line);
   void listen();
   void take(std::string& waiting, bool is_output);
@@ -78,9 +79,9 @@ class ProgramPlugin final : public PluginSide {
   const ProgramEvents events_;
   const std::string name_;
   const std::string version_;
-  const std::optional<std::vector<std::string>> wanted_;  ///< operations of the manifest, in a trial
-  const bool needs_configuration_;                        ///< a trial that could not give one
-  const bool has_state_;                                  ///< it was begun with one
+  std::optional<std::vector<std::string>> wanted_;  ///< operations of the manifest, in a trial
+  bool needs_configuration_ = false;                ///< a trial that could not give one
+  bool has_state_ = false;                          ///< it was begun with one
 
   std::mutex mutex_;
   std::condition_variable changed_;

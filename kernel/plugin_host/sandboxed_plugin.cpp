@@ -264,9 +264,22 @@ class SandboxedPlugin {
   }
 
   void begin(const ProcessPurpose& purpose) {
+    if (!landlock_) prepare(purpose);
+    if (purpose.only_prepares) return;
+    if (purpose.interpreter.empty()) {
+      start_library(purpose);
+    } else if (has_program(purpose)) {
+      start_program(purpose);
+    }
+    host_.ready(fmt::format("{}landlock {}, system calls, limits",
+                            room_.has_namespaces ? "namespaces, file tree, " : "", *landlock_),
+                plugin_ != nullptr && plugin_->keeps_state());
+  }
+
+  // All walls before the code: the constructors of a library run when it is loaded.
+  void prepare(const ProcessPurpose& purpose) {
     errno = 0;
     ::signal(SIGABRT, [](int) { ::_exit(aborted_exit_code); });
-    // Before the library is loaded: its constructors run then.
     if (room_.has_namespaces) must(sandbox::keep_of_shown(purpose.folder));
     must(sandbox::drop_privileges());
     must(sandbox::end_with_parent());
@@ -281,16 +294,18 @@ class SandboxedPlugin {
     must(sandbox::limit(RLIMIT_DATA, purpose.memory_bytes));
 #endif
     static_cast<void>(::nice(lower_priority));  // what travd itself gave up is not taken back
-    const int landlock = room_.has_namespaces ? sandbox::restrict_files() : 0;
-    if (landlock < 0) must("the rules for its files");
+    landlock_ = room_.has_namespaces ? sandbox::restrict_files() : 0;
+    if (*landlock_ < 0) must("the rules for its files");
     if (purpose.interpreter.empty()) {
       load(purpose);
-    } else if (!purpose.configuration.empty() || purpose.operations) {
+    } else if (has_program(purpose)) {
       run(purpose);
     }
-    host_.ready(fmt::format("{}landlock {}, system calls, limits",
-                            room_.has_namespaces ? "namespaces, file tree, " : "", landlock),
-                plugin_ != nullptr && plugin_->keeps_state());
+  }
+
+  // A trial without a configuration and without operations looks at the walls alone.
+  static bool has_program(const ProcessPurpose& purpose) {
+    return !purpose.configuration.empty() || purpose.operations || purpose.only_prepares;
   }
 
   // Where the folder of the package is shown.
@@ -303,8 +318,13 @@ class SandboxedPlugin {
     must(room_.while_loading->apply());
     auto library = PluginLibrary::load(place_of(purpose, "plugin.so"), purpose.plugin, purpose.version);
     if (!library) host_.refuse(library.error());
+    library_ = *std::move(library);
+    must(room_.once_loaded->apply());
+  }
+
+  void start_library(const ProcessPurpose& purpose) {
     if (purpose.operations) {
-      auto names = LibraryPlugin::operations_of(**library);
+      auto names = LibraryPlugin::operations_of(*library_);
       if (names) {
         const base::Status same =
             compare_operations(purpose.plugin, purpose.version, *purpose.operations, *std::move(names));
@@ -312,21 +332,25 @@ class SandboxedPlugin {
       }
     }
     if (!purpose.configuration.empty()) {
-      auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_, purpose.with);
+      auto plugin = LibraryPlugin::start(library_, purpose.configuration, host_, purpose.with);
       if (!plugin) host_.refuse(plugin.error());
       plugin_ = *std::move(plugin);
     }
-    must(room_.once_loaded->apply());
   }
 
   void run(const ProcessPurpose& purpose) {
     must(sandbox::SystemCallFilter(sandbox::SystemCalls::of_scripts).apply());
-    auto program = ProgramPlugin::start(purpose, place_of(purpose, purpose.file), host_,
-                                        {.reacted = [this](std::uint64_t number) { host_.pong(number); },
-                                         .ended = [this](const base::Error& why) { host_.refuse(why); }});
+    auto program = ProgramPlugin::run(purpose, place_of(purpose, purpose.file), host_,
+                                      {.reacted = [this](std::uint64_t number) { host_.pong(number); },
+                                       .ended = [this](const base::Error& why) { host_.refuse(why); }});
     if (!program) host_.refuse(program.error());
     program_ = program->get();
-    plugin_ = *std::move(program);
+    runs_ = *std::move(program);
+  }
+
+  void start_program(const ProcessPurpose& purpose) {
+    if (const base::Status began = program_->begin(purpose); !began) host_.refuse(began.error());
+    plugin_ = std::move(runs_);
   }
 
   [[noreturn]] void end() {
@@ -339,8 +363,11 @@ class SandboxedPlugin {
   PacketReader reader_;
   const base::SystemClock clock_;
   Patience patience_{clock_};
-  std::unique_ptr<PluginSide> plugin_;
-  ProgramPlugin* program_ = nullptr;  ///< the same, where it is one
+  std::optional<int> landlock_;             ///< its version; there once the walls and the code are
+  std::shared_ptr<PluginLibrary> library_;  ///< nullptr: a program
+  std::unique_ptr<ProgramPlugin> runs_;     ///< until it is begun
+  std::unique_ptr<PluginSide> plugin_;      ///< takes calls
+  ProgramPlugin* program_ = nullptr;        ///< the same, where it is one
 };
 
 }  // namespace
