@@ -123,6 +123,14 @@ void Broker::Loop::take(RequestId id, std::uint64_t byte_count) {
   if (was_empty) wake();
 }
 
+void Broker::Loop::body_came(RequestId id) {
+  const std::lock_guard lock(mailbox_mutex_);
+  if (stopping_) return;
+  const bool was_empty = mailbox_.empty();
+  mailbox_.push_back({.id = id, .of = Command::Of::body});
+  if (was_empty) wake();
+}
+
 void Broker::Loop::wake() {
   const std::uint64_t one = 1;
   TRV_ASSERT(::write(wake_, &one, sizeof one) == sizeof one);
@@ -218,6 +226,7 @@ void Broker::Loop::take_commands() {
     switch (command.of) {
       case Command::Of::send: accept(std::move(command)); break;
       case Command::Of::take: go_on(command.id, command.byte_count); break;
+      case Command::Of::body: go_on_sending(command.id); break;
       case Command::Of::cancel:
         if (pending_.contains(command.id)) {
           conclude(command.id,
@@ -232,9 +241,19 @@ void Broker::Loop::go_on(RequestId id, std::uint64_t byte_count) {
   const auto found = pending_.find(id);
   if (found == pending_.end() || found->second.transfer == nullptr) return;
   Transfer& transfer = *found->second.transfer;
-  if (!transfer.take(byte_count)) return;
-  // Calls back with what waited, and has the socket read on.
-  if (const CURLcode code = curl_easy_pause(transfer.handle(), CURLPAUSE_CONT); code != CURLE_OK) {
+  if (transfer.take(byte_count)) go_on(id, transfer, transfer.pauses(true, false));
+}
+
+void Broker::Loop::go_on_sending(RequestId id) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end() || found->second.transfer == nullptr) return;
+  Transfer& transfer = *found->second.transfer;
+  if (transfer.waits_for_bytes()) go_on(id, transfer, transfer.pauses(false, true));
+}
+
+void Broker::Loop::go_on(RequestId id, Transfer& transfer, int pauses) {
+  // Calls back for what waited, and has the socket looked at again.
+  if (const CURLcode code = curl_easy_pause(transfer.handle(), pauses); code != CURLE_OK) {
     conclude(id, transfer.finish(code));
   }
 }
@@ -291,9 +310,10 @@ base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request, bool 
   if (base::Status checked = check_request(request); !checked) {
     return base::fail(std::move(checked).error().in(pending.name));
   }
-  if (in_parts && pending.url.is_mail) {
-    return base::fail(ErrorCode::invalid,
-                      fmt::format("{}: what a mail server answers is whole; send without parts", pending.name));
+  if ((in_parts || request.departing != nullptr) && pending.url.is_mail) {
+    return base::fail(
+        ErrorCode::invalid,
+        fmt::format("{}: what a mail server is sent, and answers, is whole; send without parts", pending.name));
   }
   pending.timeout_ms =
       request.timeout_ms == 0 ? limits.timeout_ms_max : std::min(request.timeout_ms, limits.timeout_ms_max);
@@ -417,6 +437,7 @@ void Broker::Loop::launch(RequestId id) {
     return;
   }
   ids_.emplace(pending.transfer->handle(), id);
+  if (DepartingBody* body = pending.transfer->departing()) body->on_more([this, id] { body_came(id); });
 }
 
 void Broker::Loop::collect_finished() {
@@ -435,9 +456,18 @@ void Broker::Loop::expire() {
   const base::Duration now = clock_.monotonic();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const RequestId id = deadlines_.begin()->second;
-    const Pending& pending = pending_.at(id);
+    Pending& pending = pending_.at(id);
     if (pending.transfer != nullptr && pending.transfer->has_head()) {
       deadlines_.erase(deadlines_.begin());
+      continue;
+    }
+    // A body that goes on is in time.
+    if (pending.transfer != nullptr && pending.transfer->departing() != nullptr &&
+        pending.transfer->bytes_sent() > pending.bytes_sent) {
+      pending.bytes_sent = pending.transfer->bytes_sent();
+      deadlines_.erase(deadlines_.begin());
+      pending.deadline = now + std::chrono::milliseconds(pending.timeout_ms);
+      deadlines_.emplace(pending.deadline, id);
       continue;
     }
     conclude(id, base::fail(ErrorCode::timeout,

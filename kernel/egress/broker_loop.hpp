@@ -33,6 +33,8 @@ class Broker::Loop {
   /// Errors: unavailable (no thread, no memory).
   [[nodiscard]] base::Status start();
   /// `receiver`: nullptr where the answer comes whole.
+  /// Something of its body is there.
+  void body_came(RequestId id);
   RequestId post(Request request, Completion completion, std::shared_ptr<PartReceiver> receiver);
   void take(RequestId id, std::uint64_t byte_count);
   void cancel(RequestId id);
@@ -41,7 +43,7 @@ class Broker::Loop {
 
  private:
   struct Command {
-    enum class Of : std::uint8_t { send, cancel, take };
+    enum class Of : std::uint8_t { send, cancel, take, body };
     RequestId id = 0;
     Of of = Of::send;
     base::Duration sent_at{};
@@ -68,6 +70,7 @@ class Broker::Loop {
     TransferRules rules;
     std::uint64_t timeout_ms = 0;
     base::Duration deadline{};           ///< of an answer in parts: until its head is there
+    std::uint64_t bytes_sent = 0;        ///< when the deadline of a body in parts was set
     bool is_waiting = false;             ///< in line
     std::unique_ptr<Transfer> transfer;  ///< null until it is launched
   };
@@ -75,6 +78,8 @@ class Broker::Loop {
   void run();
   void take_commands();
   void go_on(RequestId id, std::uint64_t byte_count);
+  void go_on_sending(RequestId id);
+  void go_on(RequestId id, Transfer& transfer, int pauses);
   void accept(Command command);
   [[nodiscard]] base::Result<Pending> prepare(Request request, bool in_parts);
   /// Where the request goes and with which credentials, by its connection.

@@ -124,6 +124,13 @@ base::Status check_request(const Request& request) {
   if (request.idempotency_key.size() > 1'024 || !base::is_field_value(request.idempotency_key)) {
     return base::fail(ErrorCode::invalid, "the idempotency key holds a control character or has over 1024 bytes");
   }
+  if (request.departing != nullptr && (!request.body.empty() || request.method == "GET" || request.method == "HEAD")) {
+    return base::fail(
+        ErrorCode::invalid,
+        request.body.empty()
+            ? fmt::format("a body in parts is for methods that have one; the method is {}", request.method)
+            : "the request has a whole body beside the one that is written in parts");
+  }
   if (request.body.size() > request_body_bytes_max) {
     return base::fail(ErrorCode::too_large, fmt::format("the request body has {} bytes, at most {} are sent",
                                                         request.body.size(), request_body_bytes_max));

@@ -6,10 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "kernel/egress/departing_body.hpp"
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
 
@@ -24,6 +27,12 @@ struct Header {
   std::string name;
   std::string value;
   friend bool operator==(const Header&, const Header&) = default;
+};
+
+/// A body that a plugin writes in parts, as it says it.
+struct WrittenBody {
+  std::uint64_t stream_id = 0;                         ///< the plugin's
+  std::optional<std::uint64_t> length = std::nullopt;  ///< bytes of the whole; nullopt: not known
 };
 
 /// Credentials that a workflow's call brings itself.
@@ -46,9 +55,11 @@ struct Request {
   std::string path = "/";  ///< begins with '/', may have a query; appended to the base URL's path
   std::vector<Header> headers;
   std::string body;
-  std::uint64_t timeout_ms = 0;  ///< from send to the last byte, time in line included; 0 = the limit
-  bool in_parts = false;         ///< a plugin wants the answer by HttpSender::send_in_parts
-  std::string idempotency_key;   ///< sent as Idempotency-Key where not empty
+  std::uint64_t timeout_ms = 0;                   ///< from send to the last byte, time in line included; 0 = the limit
+  bool in_parts = false;                          ///< a plugin wants the answer by HttpSender::send_in_parts
+  std::optional<WrittenBody> written = {};        ///< a plugin writes the body, which is `departing` then
+  std::shared_ptr<DepartingBody> departing = {};  ///< the body, in the place of `body`
+  std::string idempotency_key;                    ///< sent as Idempotency-Key where not empty
   /// Whether the request may be sent: by method, host and path. Asked on the broker's thread, right before
   /// it is sent; must be quick. Empty: it may.
   std::function<base::Status(std::string_view method, std::string_view host, std::string_view path)> permits = {};

@@ -22,7 +22,8 @@ namespace {
 
 /// Whether libcurl would describe a body, by headers of its own.
 bool has_body(const Request& request) {
-  return !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+  return !request.body.empty() || request.departing != nullptr || request.method == "POST" || request.method == "PUT" ||
+         request.method == "PATCH";
 }
 
 }  // namespace
@@ -93,6 +94,10 @@ Transfer::Transfer(std::string name, Url url, Request request, TransferRules rul
 }
 
 Transfer::~Transfer() {
+  if (request_.departing != nullptr) {
+    request_.departing->on_more({});
+    request_.departing->close();
+  }
   if (is_once_ && handle_ != nullptr) {
     curl_easy_cleanup(handle_);
   } else {
@@ -122,6 +127,7 @@ bool Transfer::set_up(std::string credential) {
             set(CURLOPT_WRITEDATA, self) && set(CURLOPT_OPENSOCKETDATA, self) && set(CURLOPT_PREREQDATA, self);
   if (url_.is_mail) return ok && set_up_mail();
   ok = ok && set_up_method();
+  if (request_.departing != nullptr) ok = ok && set_up_departing();
   if (parts_) {
     // A stream of HTTP/2 that is not read on fills memory here: its connection has to be read for the others.
     is_once_ = true;
@@ -175,6 +181,48 @@ bool Transfer::set_up_method() {
     return false;
   }
   return set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+}
+
+bool Transfer::set_up_departing() {
+  const auto set = [this](CURLoption option, auto value) {
+    return curl_easy_setopt(handle_, option, value) == CURLE_OK;
+  };
+  is_once_ = true;
+  const std::optional<std::uint64_t> length = request_.departing->length();
+  return set(CURLOPT_UPLOAD, 1L) && set(CURLOPT_CUSTOMREQUEST, request_.method.c_str()) &&
+         set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
+         set(CURLOPT_INFILESIZE_LARGE, length ? static_cast<curl_off_t>(*length) : curl_off_t{-1}) &&
+         set(CURLOPT_READFUNCTION, &Transfer::on_departing) && set(CURLOPT_READDATA, static_cast<void*>(this)) &&
+         // A kept connection may be closed already, which is seen once bytes were taken that nobody has any more.
+         set(CURLOPT_FRESH_CONNECT, 1L);
+}
+
+std::size_t Transfer::on_departing(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const auto taken = transfer.request_.departing->take(data, size * count);
+  if (!taken) {
+    transfer.refusal_ = Refusal::body;
+    transfer.body_problem_ = taken.error();
+    return CURL_READFUNC_ABORT;
+  }
+  transfer.waits_for_bytes_ = !taken->has_value();
+  if (transfer.waits_for_bytes_) return CURL_READFUNC_PAUSE;
+  transfer.departed_ += **taken;
+  return **taken;
+}
+
+int Transfer::pauses(bool has_leave, bool has_bytes) noexcept {
+  if (has_leave) waits_for_leave_ = false;
+  if (has_bytes) waits_for_bytes_ = false;
+  return (waits_for_leave_ ? CURLPAUSE_RECV : 0) | (waits_for_bytes_ ? CURLPAUSE_SEND : 0);
+}
+
+// The service has answered, and reads no more where it did not take the request: libcurl sends no more then either.
+void Transfer::end_departing() {
+  constexpr long refused_from = 300;
+  long status = 0;
+  curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+  if (status >= refused_from && request_.departing != nullptr) request_.departing->close();
 }
 
 bool Transfer::set_up_mail() {
@@ -244,7 +292,11 @@ bool Transfer::take_header(std::string_view line) {
     response_.headers.clear();  // what came before belonged to an interim response
     return true;
   }
-  if (line.empty()) return !parts_ || parts_->has_head() || take_head();
+  if (line.empty()) {
+    const bool goes_on = !parts_ || parts_->has_head() || take_head();
+    end_departing();
+    return goes_on;
+  }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || !is_header_name(line.substr(0, colon))) {
     refusal_ = Refusal::header_malformed;
@@ -272,7 +324,7 @@ bool Transfer::take_head() {
 std::size_t Transfer::take_part(std::string_view bytes) {
   switch (parts_->accept(bytes)) {
     case ArrivingParts::Taken::all: return bytes.size();
-    case ArrivingParts::Taken::waits_for_leave: return CURL_WRITEFUNC_PAUSE;
+    case ArrivingParts::Taken::waits_for_leave: waits_for_leave_ = true; return CURL_WRITEFUNC_PAUSE;
     case ArrivingParts::Taken::too_large: break;
   }
   refusal_ = Refusal::body_too_large;
@@ -337,6 +389,7 @@ base::Result<Response> Transfer::finish(CURLcode code) {
                                     rules_.response_headers_max, rules_.response_header_bytes_max));
     case Refusal::header_malformed:
       return base::fail(ErrorCode::unavailable, fmt::format("{}: the response has a malformed header", name_));
+    case Refusal::body: return base::fail(std::move(body_problem_).in(name_));
     case Refusal::status:
       return base::fail(ErrorCode::unavailable,
                         fmt::format("{}: the response has the status {}", name_, response_.status));

@@ -69,7 +69,7 @@ class Transfer {
   /// What came of it, once libcurl said `code`; of an answer in parts only whether it is whole. Called once. Errors:
   /// denied, unavailable, timeout, too_large, internal.
   [[nodiscard]] base::Result<Response> finish(CURLcode code);
-  [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return request_.body.size(); }
+  [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return request_.body.size() + departed_; }
   /// Of a body that finish() has not given away.
   [[nodiscard]] std::uint64_t bytes_received() const noexcept {
     return parts_ ? parts_->bytes_passed_on() : response_.body.size();
@@ -77,28 +77,36 @@ class Transfer {
   [[nodiscard]] bool has_head() const noexcept { return parts_ && parts_->has_head(); }
   /// Leave for an answer in parts. True: libcurl waits for it.
   [[nodiscard]] bool take(std::uint64_t byte_count) noexcept { return parts_ && parts_->take(byte_count); }
+  /// What curl_easy_pause is to be given: a direction that waits for somebody here goes on waiting.
+  [[nodiscard]] bool waits_for_bytes() const noexcept { return waits_for_bytes_; }
+  [[nodiscard]] int pauses(bool has_leave, bool has_bytes) noexcept;
+  /// Its body comes in parts.
+  [[nodiscard]] DepartingBody* departing() const noexcept { return request_.departing.get(); }
   /// Sockets that were opened for it: 0 where a kept-alive one was used.
   [[nodiscard]] std::uint32_t sockets_opened() const noexcept { return sockets_opened_; }
 
  private:
   friend class Handles;
-  enum class Refusal { none, private_address, body_too_large, headers_too_large, header_malformed, status };
+  enum class Refusal { none, private_address, body_too_large, headers_too_large, header_malformed, status, body };
 
   Transfer(std::string name, Url url, Request request, TransferRules rules);
   bool set_up(std::string credential);
   bool set_up_method();
+  bool set_up_departing();
   bool set_up_mail();
   bool add_header_line(const std::string& line);
 
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   static curl_socket_t on_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static std::size_t on_departing(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_message(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_reply(char* data, std::size_t size, std::size_t count, void* self);
   static int on_close(void* sockets, curl_socket_t socket);
   static int on_connected(void* self, char* remote, char* local, int remote_port, int local_port);
   bool take_header(std::string_view line);
   bool take_head();
+  void end_departing();
   std::size_t take_part(std::string_view bytes);
 
   std::string name_;
@@ -110,6 +118,10 @@ class Transfer {
   std::size_t message_at_ = 0;          ///< of a mail: bytes of the body that are sent
   Response response_;
   std::optional<ArrivingParts> parts_;
+  std::uint64_t departed_ = 0;  ///< bytes of a body in parts
+  bool waits_for_leave_ = false;
+  bool waits_for_bytes_ = false;
+  base::Error body_problem_{base::ErrorCode::invalid, ""};  ///< of Refusal::body
   std::uint64_t header_bytes_ = 0;
   std::uint32_t sockets_opened_ = 0;
   bool is_once_ = false;  ///< the handle is not used again: it remembers what no other request may have

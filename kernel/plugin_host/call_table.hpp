@@ -18,7 +18,8 @@
 
 namespace trv::plugin_host {
 
-/// An answer in parts to a request of a plugin. The lock of the table guards all but what never changes.
+/// What comes to a plugin in parts: the answer to a request of it, or the body of one to it. The lock of the table
+/// guards all but what never changes.
 struct ArrivingAnswer {
   std::uint64_t request_id = 0;   ///< the plugin's, and that of the stream
   std::string waiting = {};       ///< came, and is not given to the plugin yet
@@ -42,13 +43,19 @@ struct OpenTimer {
   base::Duration due{};
 };
 
-/// What a call answers in parts.
-struct OpenAnswer {
+/// What a call writes in parts.
+struct WrittenStream {
   std::uint64_t stream_id = 0;  ///< the plugin's
-  base::Duration began{};
-  std::size_t waiting = 0;     ///< bytes that the client has not taken
-  std::size_t unreported = 0;  ///< bytes that it has taken, and the plugin does not know it
-  std::uint64_t written = 0;   ///< bytes in all
+  std::size_t waiting = 0;      ///< bytes that the receiver has not taken
+  std::size_t unreported = 0;   ///< bytes that it has taken, and the plugin does not know it
+  std::uint64_t written = 0;    ///< bytes in all
+};
+
+/// What a call writes to somebody else than its client: the body of a request.
+struct OpenSink : WrittenStream {
+  std::shared_ptr<egress::PartSink> sink;
+  std::uint64_t request_id = 0;  ///< the plugin's, whose end is that of the stream
+  std::uint64_t bytes_max = 0;   ///< of the whole
 };
 
 struct OpenCall {
@@ -65,10 +72,14 @@ struct OpenCall {
   bool drops_spans = false;   ///< some were dropped, and the log says so
   std::vector<OpenRequest> http;
   std::vector<OpenTimer> timers;
-  std::optional<OpenAnswer> answer;
-  std::uint32_t asked = 0;    ///< requests of services that have no answer yet
-  std::uint32_t emitted = 0;  ///< events
-  std::uint32_t written = 0;  ///< requests of services that changed something, or wanted to
+  std::optional<WrittenStream> answer;
+  base::Duration streams_since = base::Duration::max();  ///< when the first body of a request over HTTP came in parts
+  std::vector<OpenSink> sinks;
+  std::deque<std::uint64_t> sinks_ended;  ///< by this host, the last ones: what is still written to them is ignored
+  std::shared_ptr<ArrivingAnswer> body;   ///< of a request over HTTP, where the plugin reads it
+  std::uint32_t asked = 0;                ///< requests of services that have no answer yet
+  std::uint32_t emitted = 0;              ///< events
+  std::uint32_t written = 0;              ///< requests of services that changed something, or wanted to
 };
 
 class CallTable {
@@ -102,6 +113,7 @@ class CallTable {
     call.has_spans = false;
     call.drops_spans = false;
     call.answer.reset();
+    call.streams_since = base::Duration::max();
     ++size_;
     return call;
   }
@@ -121,6 +133,10 @@ class CallTable {
     call.id = 0;
     call.http.clear();
     call.timers.clear();
+    call.sinks.clear();
+    call.sinks_ended.clear();
+    if (call.body != nullptr) call.body->is_dropped = true;
+    call.body = nullptr;
     --size_;
     if (call.pins == 0) release(call, place);
     return rest;

@@ -13,6 +13,7 @@ namespace {
 using base::BytesView;
 using base::ErrorCode;
 
+constexpr std::uint64_t unknown_length = UINT64_MAX;
 constexpr std::size_t kept_bytes_max = 65'536;  // of a builder between two frames
 
 flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> bytes_of(flatbuffers::FlatBufferBuilder& builder,
@@ -207,6 +208,10 @@ BytesView FrameWriter::drop(CallId call, std::uint64_t stream) {
   return finish(frames::CreateDrop(fresh(), call, stream));
 }
 
+BytesView FrameWriter::read_body(CallId call, std::uint64_t stream) {
+  return finish(frames::CreateReadBody(fresh(), call, stream));
+}
+
 BytesView FrameWriter::part(std::uint64_t stream, std::string_view bytes) {
   auto& b = fresh();
   return finish(frames::CreatePart(b, stream, bytes_of(b, bytes)));
@@ -244,9 +249,14 @@ BytesView FrameWriter::http_request(CallId call, std::uint64_t request_id,
     return finish(frames::CreateHttpRequest(b, call, request_id, 0, 0, 0, 0, 0, 0, problem));
   }
   const Headers made = headers(request->headers);
+  flatbuffers::Offset<frames::WrittenBody> written;
+  if (const auto& body = request->written) {
+    written = frames::CreateWrittenBody(b, body->stream_id, body->length.value_or(unknown_length));
+  }
   return finish(frames::CreateHttpRequest(b, call, request_id, b.CreateString(request->connection),
                                           b.CreateString(request->method), b.CreateString(request->path), made,
-                                          bytes_of(b, request->body), request->timeout_ms, 0, request->in_parts));
+                                          bytes_of(b, request->body), request->timeout_ms, 0, request->in_parts,
+                                          written));
 }
 
 BytesView FrameWriter::served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
@@ -426,6 +436,10 @@ base::Result<egress::Request> read_http_request(const frames::HttpRequest& frame
   request.body = view(frame.body());
   request.timeout_ms = frame.timeout_ms();
   request.in_parts = frame.in_parts();
+  if (const frames::WrittenBody* written = frame.written(); written != nullptr) {
+    request.written = egress::WrittenBody{.stream_id = written->stream()};
+    if (written->length() != unknown_length) request.written->length = written->length();
+  }
   if (!read_headers(frame.headers(), egress::request_headers_max, request.headers)) {
     return base::fail(ErrorCode::too_large, "the request's headers are over the limit");
   }

@@ -74,6 +74,7 @@ class FrameWriter {
   [[nodiscard]] base::BytesView end_stream(CallId call, std::uint64_t stream);
   [[nodiscard]] base::BytesView take(CallId call, std::uint64_t stream, std::uint64_t bytes);
   [[nodiscard]] base::BytesView drop(CallId call, std::uint64_t stream);
+  [[nodiscard]] base::BytesView read_body(CallId call, std::uint64_t stream);
   [[nodiscard]] base::BytesView failed(CallId call, const OperationError& error);
   [[nodiscard]] base::BytesView log(LogLevel level, CallId call, std::string_view message);
   [[nodiscard]] base::BytesView http_request(CallId call, std::uint64_t request_id,

@@ -200,7 +200,20 @@ bool FrameLink::is_over(std::uint32_t& count, std::uint32_t limit) {
 void FrameLink::answered(CallId call) {
   const std::lock_guard lock(mutex_);
   open_.erase(call);
+  answers_.erase(call);
   used_ = clock_.monotonic();
+}
+
+// The end of that stream is the end of the call.
+void FrameLink::answers_by(CallId call, std::uint64_t stream) {
+  const std::lock_guard lock(mutex_);
+  if (open_.contains(call)) answers_.try_emplace(call, stream);
+}
+
+bool FrameLink::is_answer(CallId call, std::uint64_t stream) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = answers_.find(call);
+  return found != answers_.end() && found->second == stream;
 }
 
 // Once.
@@ -258,6 +271,7 @@ void FrameLink::handle(const frames::Frame& frame) {
     }
     case frames::Body::RespondInParts: {
       const frames::RespondInParts& head = *frame.body_as_RespondInParts();
+      answers_by(head.call(), head.stream());
       return user->host().respond_in_parts(head.call(), head.stream(), read_respond_in_parts(head));
     }
     case frames::Body::Write: {
@@ -266,7 +280,7 @@ void FrameLink::handle(const frames::Frame& frame) {
     }
     case frames::Body::EndStream: {
       const frames::EndStream& end = *frame.body_as_EndStream();
-      answered(end.call());
+      if (is_answer(end.call(), end.stream())) answered(end.call());
       return user->host().end_stream(end.call(), end.stream());
     }
     case frames::Body::Take: {
@@ -274,6 +288,8 @@ void FrameLink::handle(const frames::Frame& frame) {
       return user->host().take(take.call(), take.stream(), take.bytes());
     }
     case frames::Body::Drop: return user->host().drop(frame.body_as_Drop()->call(), frame.body_as_Drop()->stream());
+    case frames::Body::ReadBody:
+      return user->host().read_body(frame.body_as_ReadBody()->call(), frame.body_as_ReadBody()->stream());
     case frames::Body::Log: return log(*frame.body_as_Log());
     case frames::Body::HttpRequest: {
       const frames::HttpRequest& request = *frame.body_as_HttpRequest();

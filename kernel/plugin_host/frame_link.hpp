@@ -113,6 +113,8 @@ class FrameLink final : public PluginSide {
   void handle(const frames::Frame& frame);
   void log(const frames::Log& frame);
   void answered(CallId call);
+  void answers_by(CallId call, std::uint64_t stream);
+  [[nodiscard]] bool is_answer(CallId call, std::uint64_t stream) const;
   [[nodiscard]] bool is_asked_to_save();
   [[nodiscard]] std::string overdue(base::Duration now) const;
 
@@ -134,6 +136,7 @@ class FrameLink final : public PluginSide {
   bool hangs_in_save_ = false;
   /// Calls that the process has and has not answered; when each was cancelled, or max.
   std::unordered_map<CallId, base::Duration> open_;
+  std::unordered_map<CallId, std::uint64_t> answers_;  ///< of those: the stream that a call is answered by
   base::Duration used_;
   bool is_retired_ = false;
   bool is_held_ = false;  ///< it sent too much, and is not read on

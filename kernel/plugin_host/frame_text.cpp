@@ -173,6 +173,11 @@ base::Result<egress::Request> read_request(const Body& body) {
   TRV_TRY_ASSIGN(request.in_parts, body.flag("in_parts"));
   TRV_TRY_ASSIGN(request.body, read_bytes(body, of_bodies));
   TRV_TRY_ASSIGN(request.headers, read_headers(body));
+  if (body.find("body_stream") == nullptr) return request;
+  request.written.emplace();
+  TRV_TRY_ASSIGN(request.written->stream_id, body.number("body_stream"));
+  if (body.find("body_length") == nullptr) return request;
+  TRV_TRY_ASSIGN(request.written->length, body.number("body_length"));
   return request;
 }
 
@@ -507,6 +512,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "end_stream") return read_stream<EndStreamLine>(body);
   if (name == "take") return read_take(body);
   if (name == "drop") return read_stream<DropLine>(body);
+  if (name == "read_body") return read_stream<ReadBodyLine>(body);
   if (name == "failed") return read_failed(body);
   if (name == "log") return read_log(body);
   if (name == "http_request") return read_http(body);

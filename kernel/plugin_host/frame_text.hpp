@@ -88,6 +88,10 @@ struct DropLine {
   CallId call = 0;
   std::uint64_t stream = 0;
 };
+struct ReadBodyLine {
+  CallId call = 0;
+  std::uint64_t stream = 0;
+};
 struct FailedLine {
   CallId call = 0;
   OperationError error;
@@ -111,9 +115,10 @@ struct ServiceLine {
 struct PongLine {
   std::uint64_t number = 0;
 };
-using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine,
-                                 ServiceLine, PongLine, SavedLine, ProgressLine, StreamLine, MeasureLine, BeginSpanLine,
-                                 EndSpanLine, RespondInPartsLine, WriteLine, EndStreamLine, TakeLine, DropLine>;
+using ProgramLine =
+    std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine, ServiceLine,
+                 PongLine, SavedLine, ProgressLine, StreamLine, MeasureLine, BeginSpanLine, EndSpanLine,
+                 RespondInPartsLine, WriteLine, EndStreamLine, TakeLine, DropLine, ReadBodyLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.
 [[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);

@@ -1,4 +1,5 @@
-// trv.stream/1: answers in parts to what plugins send.
+// What comes to plugins in parts: the answers to what they send (trv.stream/1), and the bodies of the requests over
+// HTTP that they answer (trv.stream/2).
 
 #include <algorithm>
 
@@ -38,9 +39,29 @@ OpenRequest* InstanceCore::find_stream(CallId id, std::uint64_t stream_id) {
   return found == call->http.end() ? nullptr : &*found;
 }
 
+// The lock is held. nullptr: that stream is not the body of the call, which the plugin reads.
+std::shared_ptr<BodySource> InstanceCore::find_body(CallId id, std::uint64_t stream_id) {
+  const OpenCall* call = calls_.find(id);
+  const bool is_body =
+      call != nullptr && call->body != nullptr && call->body->request_id == stream_id && !call->body->is_dropped;
+  return is_body ? call->request.web->body : nullptr;
+}
+
 void InstanceCore::take(CallId id, std::uint64_t stream_id, std::uint64_t byte_count) noexcept {
   egress::RequestId sent = 0;
   std::uint64_t taken = 0;
+  std::shared_ptr<BodySource> body;
+  {
+    const std::lock_guard lock(mutex_);
+    body = find_body(id, stream_id);
+    if (body != nullptr) {
+      OpenCall& call = *calls_.find(id);
+      taken = std::min(byte_count, call.body->given);
+      call.body->given -= taken;
+      renew_deadline(call);
+    }
+  }
+  if (body != nullptr) return body->take(taken);
   {
     const std::lock_guard lock(mutex_);
     OpenRequest* open = find_stream(id, stream_id);
@@ -56,6 +77,17 @@ void InstanceCore::take(CallId id, std::uint64_t stream_id, std::uint64_t byte_c
 
 void InstanceCore::drop(CallId id, std::uint64_t stream_id) noexcept {
   egress::RequestId sent = 0;
+  std::shared_ptr<BodySource> body;
+  {
+    const std::lock_guard lock(mutex_);
+    body = find_body(id, stream_id);
+    if (body != nullptr) {
+      const OpenCall& call = *calls_.find(id);
+      call.body->is_dropped = true;
+      call.body->waiting = {};
+    }
+  }
+  if (body != nullptr) return body->drop();
   {
     const std::lock_guard lock(mutex_);
     OpenRequest* open = find_stream(id, stream_id);
@@ -115,6 +147,7 @@ void InstanceCore::deliver_parts(ArrivingAnswer& answer) {
 }
 
 void InstanceCore::answer_ended(CallId id, const std::shared_ptr<ArrivingAnswer>& answer, base::Status status) {
+  end_upload(id, answer->request_id, status ? nullptr : &status.error());
   enqueue([this, id, answer, status = std::move(status)] {
     bool is_told = false;
     {
@@ -130,6 +163,68 @@ void InstanceCore::answer_ended(CallId id, const std::shared_ptr<ArrivingAnswer>
     const std::lock_guard lock(mutex_);
     --requests_open_;
     notify_if_stopping();
+  });
+}
+
+// ---- bodies
+
+/// Carries the body of a request from the client's side to the plugin.
+class InstanceCore::Body final : public BodyReader {
+ public:
+  Body(std::shared_ptr<InstanceCore> core, CallId call, std::shared_ptr<ArrivingAnswer> body)
+      : core_(std::move(core)), call_(call), body_(std::move(body)) {}
+
+  void part(std::string_view part) override {
+    core_->keep_in_time(call_);
+    core_->part_arrived(body_, part);
+  }
+  void end(base::Status status) override { core_->body_ended(call_, body_, std::move(status)); }
+
+ private:
+  std::shared_ptr<InstanceCore> core_;
+  CallId call_;
+  std::shared_ptr<ArrivingAnswer> body_;
+};
+
+void InstanceCore::read_body(CallId id, std::uint64_t stream_id) noexcept {
+  base::Status begun;
+  std::shared_ptr<BodySource> source;
+  const auto body = std::make_shared<ArrivingAnswer>(ArrivingAnswer{.request_id = stream_id});
+  {
+    const std::lock_guard lock(mutex_);
+    OpenCall* call = calls_.find(id);
+    if (call == nullptr) return;
+    if (call->request.web == nullptr) {
+      begun = base::fail(base::ErrorCode::internal, "the plugin read the body of a call of an operation");
+    } else if (call->body != nullptr || find_stream(id, stream_id) != nullptr) {
+      begun =
+          base::fail(base::ErrorCode::internal, "the plugin read a body twice, or as a stream that is open already");
+    } else {
+      call->body = body;
+      source = call->request.web->body;
+      if (source != nullptr) renew_deadline(*call);
+    }
+  }
+  if (!begun) return break_off(id, begun.error());
+  if (source == nullptr) return body_ended(id, body, {});
+  source->read(std::make_shared<Body>(shared_from_this(), id, body));
+}
+
+void InstanceCore::keep_in_time(CallId id) {
+  const std::lock_guard lock(mutex_);
+  if (OpenCall* call = calls_.find(id)) renew_deadline(*call);
+}
+
+void InstanceCore::body_ended(CallId id, const std::shared_ptr<ArrivingAnswer>& body, base::Status status) {
+  enqueue([this, id, body, status = std::move(status)] {
+    {
+      const std::lock_guard lock(mutex_);
+      OpenCall* call = calls_.find(id);
+      if (call == nullptr || !is_wanted(*body)) return;
+      body->is_dropped = true;
+      if (call->request.web->body != nullptr) renew_deadline(*call);
+    }
+    side_->stream_ended(body->request_id, status);
   });
 }
 

@@ -160,6 +160,7 @@ void InstanceCore::enqueue(Work work) {
 
 bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, WebResponse response) {
   std::pair<CallCompletion, std::vector<OpenRequest>> rest;
+  std::shared_ptr<BodySource> body;
   std::vector<Span> open_spans;
   std::optional<CallRequest> about;  // of them; a call without spans pays nothing for it
   if (!outcome && outcome.error().code != ErrorCode::cancelled && answers_in_parts(id)) {
@@ -170,7 +171,10 @@ bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, We
     const std::lock_guard lock(mutex_);
     OpenCall* call = calls_.find(id);
     if (call == nullptr) return false;
-    if (call->request.web != nullptr) call->request.web->response = std::move(response);
+    if (call->request.web != nullptr) {
+      call->request.web->response = std::move(response);
+      body = call->request.web->body;
+    }
     if (call->has_progress) services_.progress->erase(call->request.tenant, call->request.idempotency_key);
     if (call->has_spans) {
       about.emplace();
@@ -187,6 +191,7 @@ bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, We
   ++(outcome ? succeeded_ : failed_);
   if (ended_by == EndedBy::deadline) ++timed_out_;
   for (const OpenRequest& request : rest.second) services_.http.cancel(request.sent);
+  if (body != nullptr) body->drop();
   rest.first(std::move(outcome));
   return true;
 }

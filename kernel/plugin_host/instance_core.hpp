@@ -46,6 +46,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void end_stream(CallId id, std::uint64_t stream_id) noexcept override;
   void take(CallId id, std::uint64_t stream_id, std::uint64_t byte_count) noexcept override;
   void drop(CallId id, std::uint64_t stream_id) noexcept override;
+  void read_body(CallId id, std::uint64_t stream_id) noexcept override;
   void log(LogLevel level, CallId call, std::string_view message) noexcept override;
   void send_http(CallId id, std::uint64_t request_id, base::Result<egress::Request> request) noexcept override;
   void set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override;
@@ -76,12 +77,29 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
                                           std::shared_ptr<PartReceiver>& receiver);
   [[nodiscard]] base::Result<std::shared_ptr<PartReceiver>> admit_part(OpenCall& call, std::uint64_t stream_id,
                                                                        std::size_t byte_count);
+  [[nodiscard]] static base::Status admit_bytes(WrittenStream& stream, std::size_t byte_count, std::uint64_t bytes_max);
+  [[nodiscard]] static std::size_t free_room(WrittenStream& stream, std::size_t byte_count);
+  void report_room(CallId id, std::uint64_t stream_id, std::size_t freed);
   void taken(CallId id, std::size_t byte_count);
   void break_off(CallId id, const base::Error& why);
   void end_answer(std::uint64_t stream_id, base::Error why);
   void renew_deadline(OpenCall& call) const;
   [[nodiscard]] bool waits_for_client(OpenCall& call, base::Duration now) const;
   [[nodiscard]] std::string why_late(const OpenCall& call, base::Duration now) const;
+
+  // trv.stream/2
+  [[nodiscard]] static OpenSink* find_sink(OpenCall& call, std::uint64_t stream_id);
+  [[nodiscard]] static bool is_ended_sink(const OpenCall& call, std::uint64_t stream_id);
+  [[nodiscard]] static base::Status open_sink(OpenCall& call, OpenSink sink);
+  [[nodiscard]] static base::Result<std::shared_ptr<egress::PartSink>> admit_to_sink(OpenSink& open,
+                                                                                     std::size_t byte_count);
+  [[nodiscard]] static std::shared_ptr<egress::PartSink> close_sink(OpenCall& call, std::uint64_t stream_id);
+  static void note_ended_sink(OpenCall& call, std::uint64_t stream_id);
+  void sink_taken(CallId id, std::uint64_t stream_id, std::size_t byte_count);
+  void sink_over(CallId id, std::uint64_t stream_id, base::Error why);
+  [[nodiscard]] base::Status begin_upload(OpenCall& call, std::uint64_t request_id, egress::Request& request);
+  void end_upload(CallId id, std::uint64_t request_id, const base::Error* why);
+  void refuse_upload(CallId id, const egress::WrittenBody& written, const base::Error& why);
 
   // Ends of calls.
   bool conclude(CallId id, CallOutcome outcome, EndedBy ended_by = EndedBy::answer, WebResponse response = {});
@@ -111,6 +129,10 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void head_arrived(const std::shared_ptr<ArrivingAnswer>& answer, egress::Response head);
   void part_arrived(const std::shared_ptr<ArrivingAnswer>& answer, std::string_view bytes);
   void deliver_parts(ArrivingAnswer& answer);
+  class Body;
+  [[nodiscard]] std::shared_ptr<BodySource> find_body(CallId id, std::uint64_t stream_id);
+  void keep_in_time(CallId id);
+  void body_ended(CallId id, const std::shared_ptr<ArrivingAnswer>& body, base::Status status);
   void answer_ended(CallId id, const std::shared_ptr<ArrivingAnswer>& answer, base::Status status);
 
   // trv.timer/1

@@ -110,6 +110,7 @@ base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t reque
   }
   request.plugin = plugin_;
   request.tenant = call->request.tenant;
+  if (request.written) TRV_TRY(begin_upload(*call, request_id, request));
   // Taken before the request is sent: its answer may come first, and frees it.
   call->http.push_back({request_id, egress::RequestId{}, std::move(parts)});
   if (call->deadline != base::Duration::max()) {
@@ -136,6 +137,7 @@ base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t reque
 void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<egress::Request> request) noexcept {
   base::Result<egress::Request> admitted = std::move(request);
   std::shared_ptr<ArrivingAnswer> parts;
+  const std::optional<egress::WrittenBody> written = admitted ? admitted->written : std::nullopt;
   if (admitted && admitted->in_parts)
     parts = std::make_shared<ArrivingAnswer>(ArrivingAnswer{.request_id = request_id});
   if (admitted) admitted = admit(id, request_id, *std::move(admitted), parts);
@@ -145,7 +147,10 @@ void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<e
     if (state_ == State::abandoned) return;
     ++requests_open_;
   }
-  if (!admitted) return http_arrived(id, request_id, base::fail(std::move(admitted).error()));
+  if (!admitted) {
+    if (written) refuse_upload(id, *written, admitted.error());
+    return http_arrived(id, request_id, base::fail(std::move(admitted).error()));
+  }
   // Where it goes is known once the connection is.
   admitted->permits = [alive = shared_from_this(), tenant = admitted->tenant](
                           std::string_view method, std::string_view host, std::string_view path) {
@@ -182,6 +187,7 @@ void InstanceCore::http_arrived(CallId id, std::uint64_t request_id, base::Resul
       });
     }
   }
+  end_upload(id, request_id, result ? nullptr : &result.error());
   enqueue([this, request_id, answer = std::move(result)] { deliver_http(request_id, answer); });
 }
 

@@ -449,6 +449,7 @@ const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexce
   if (std::strcmp(id, TRV_EXT_EVENT) == 0) return &event_service;
   if (std::strcmp(id, TRV_EXT_SERVE) == 0) return &serve_service;
   if (std::strcmp(id, TRV_EXT_STREAM) == 0) return &stream_service;
+  if (std::strcmp(id, TRV_EXT_STREAM_2) == 0) return &stream_2_service;
   return nullptr;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
 // Host services given: trv.call/1 and /2, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.secret/1,
-// trv.event/1, trv.serve/1, trv.stream/1. Of the plugin's side also trv.state/1 and trv.health/1.
+// trv.event/1, trv.serve/1, trv.stream/1 and /2. Of the plugin's side also trv.state/1 and trv.health/1.
 
 #include <memory>
 #include <optional>
@@ -79,10 +79,12 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_kv kv_service;
   static const trv_host_secret secret_service;
   static const trv_host_event event_service;
+  void upload(CallId call, std::uint64_t request_id, const trv_http_request* request, const trv_upload* upload);
   void send_in_parts(CallId call, std::uint64_t request_id, const trv_http_request* request);
 
   static const trv_host_serve serve_service;
   static const trv_host_stream stream_service;
+  static const trv_host_stream_2 stream_2_service;
 
   void answer_kv(std::uint64_t request_id, const StoredValues& values);
 

@@ -34,6 +34,22 @@ void LibraryPlugin::send_in_parts(CallId call, std::uint64_t request_id, const t
   side_.send_http(call, request_id, std::move(read));
 }
 
+void LibraryPlugin::upload(CallId call, std::uint64_t request_id, const trv_http_request* request,
+                           const trv_upload* upload) {
+  base::Result<egress::Request> read = read_request(request);
+  if (upload == nullptr || upload->struct_size < TRV_UPLOAD_SIZE_V1) {
+    read = base::fail(base::ErrorCode::invalid, "trv_upload is null or too small");
+  } else if (plugin_stream_ == nullptr) {
+    read = base::fail(base::ErrorCode::invalid, "the plugin writes no parts: its get_extension has no trv.stream/1");
+  }
+  if (read) {
+    read->in_parts = upload->answer_in_parts != 0;
+    read->written = egress::WrittenBody{.stream_id = upload->stream_id};
+    if (upload->length != TRV_LENGTH_UNKNOWN) read->written->length = upload->length;
+  }
+  side_.send_http(call, request_id, std::move(read));
+}
+
 const trv_host_stream LibraryPlugin::stream_service = {
     .struct_size = sizeof(trv_host_stream),
     .respond =
@@ -50,5 +66,18 @@ const trv_host_stream LibraryPlugin::stream_service = {
                std::uint64_t byte_count) { self(host).side_.take(id, stream_id, byte_count); },
     .drop = [](const trv_host* host, std::uint64_t id,
                std::uint64_t stream_id) { self(host).side_.drop(id, stream_id); }};
+
+const trv_host_stream_2 LibraryPlugin::stream_2_service = {
+    .struct_size = sizeof(trv_host_stream_2),
+    .respond = stream_service.respond,
+    .write = stream_service.write,
+    .end = stream_service.end,
+    .send = stream_service.send,
+    .take = stream_service.take,
+    .drop = stream_service.drop,
+    .upload = [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, const trv_http_request* request,
+                 const trv_upload* upload) { self(host).upload(id, request_id, request, upload); },
+    .read = [](const trv_host* host, std::uint64_t id,
+               std::uint64_t stream_id) { self(host).side_.read_body(id, stream_id); }};
 
 }  // namespace trv::plugin_host

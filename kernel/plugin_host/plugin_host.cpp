@@ -474,8 +474,10 @@ CallHandle PluginHost::serve(WebCall call, WebCompletion completion) {
                                                      "answered; ask again in a moment",
                                                      call.plugin, web_open_max, call.tenant.value())});
   }
-  const auto web = std::make_shared<WebExchange>(
-      WebExchange{.request = std::move(call.request), .response = {}, .receiver = std::move(call.receiver)});
+  const auto web = std::make_shared<WebExchange>(WebExchange{.request = std::move(call.request),
+                                                             .response = {},
+                                                             .receiver = std::move(call.receiver),
+                                                             .body = std::move(call.body)});
   const bool is_safe = web->request.method == "GET" || web->request.method == "HEAD";
   const CallId id = (*instance)->invoke(
       {.tenant = std::move(call.tenant),

@@ -81,6 +81,7 @@ struct WebCall {
   std::optional<std::string> configuration = std::nullopt;  ///< a JSON object that the tenant has set
   WebRequest request;
   std::shared_ptr<PartReceiver> receiver = nullptr;  ///< of an answer in parts; nullptr: such an answer is a failure
+  std::shared_ptr<BodySource> body = nullptr;        ///< of a body in parts; nullptr: it is that of the request
 };
 /// A page of a plugin, with what a browser learns about it.
 struct Page {

@@ -62,11 +62,13 @@ class HostSide {
   /// that could not be read carries why.
   virtual void respond_in_parts(CallId call, std::uint64_t stream_id, base::Result<WebResponse> head) noexcept = 0;
   virtual void write(CallId call, std::uint64_t stream_id, std::string_view part) noexcept = 0;
-  /// What respond_in_parts began is whole. Ends the call.
+  /// What respond_in_parts began is whole, which ends the call; or the body that send_http began.
   virtual void end_stream(CallId call, std::uint64_t stream_id) noexcept = 0;
-  /// So many bytes more of an answer in parts may come.
+  /// So many bytes more of an answer, or of a body, in parts may come.
   virtual void take(CallId call, std::uint64_t stream_id, std::uint64_t byte_count) noexcept = 0;
-  /// The rest of an answer in parts is not wanted.
+  /// The body of a request that serve has begun is to come in parts.
+  virtual void read_body(CallId call, std::uint64_t stream_id) noexcept = 0;
+  /// The rest of an answer, or of a body, in parts is not wanted.
   virtual void drop(CallId call, std::uint64_t stream_id) noexcept = 0;
   virtual void log(LogLevel level, CallId call, std::string_view message) noexcept = 0;
   /// Connection, method, path, headers, body and timeout_ms of the request are the plugin's; the rest is for the host

@@ -228,6 +228,7 @@ void ProgramPlugin::handle(std::string_view line) {
   if (const auto* end = std::get_if<EndStreamLine>(&*read)) return host_.end_stream(end->call, end->stream);
   if (const auto* take = std::get_if<TakeLine>(&*read)) return host_.take(take->call, take->stream, take->byte_count);
   if (const auto* drop = std::get_if<DropLine>(&*read)) return host_.drop(drop->call, drop->stream);
+  if (const auto* body = std::get_if<ReadBodyLine>(&*read)) return host_.read_body(body->call, body->stream);
   if (auto* failed = std::get_if<FailedLine>(&*read))
     return host_.answer_failed(failed->call, std::move(failed->error));
   if (auto* log = std::get_if<LogLineOut>(&*read)) return host_.log(log->level, log->call, log->message);

@@ -75,6 +75,11 @@ class FramedHost final : public HostSide {
     const std::lock_guard lock(mutex_);
     send(writer_.take(call, stream_id, byte_count));
   }
+  void read_body(CallId call, std::uint64_t stream_id) noexcept override {
+    const std::lock_guard lock(mutex_);
+    std::erase(dropped_, stream_id);
+    send(writer_.read_body(call, stream_id));
+  }
   void drop(CallId call, std::uint64_t stream_id) noexcept override {
     const std::lock_guard lock(mutex_);
     if (dropped_.size() == dropped_kept_max) dropped_.pop_front();
@@ -93,6 +98,7 @@ class FramedHost final : public HostSide {
   void send_http(CallId call, std::uint64_t request_id, base::Result<egress::Request> request) noexcept override {
     const std::lock_guard lock(mutex_);
     std::erase(dropped_, request_id);
+    if (request && request->written) std::erase(dropped_, request->written->stream_id);
     send(writer_.http_request(call, request_id, request));
   }
   void set_timer(CallId call, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override {

@@ -101,7 +101,7 @@ TEST_P(ServeStreamTest, what_breaks_a_rule_ends_its_own_call_alone) {
   const WebOutcome outcome = over.outcome.get();
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::exhausted);
-  EXPECT_THAT(outcome.error().message, HasSubstr("wrote 65536 bytes where the client had taken all but 196609"));
+  EXPECT_THAT(outcome.error().message, HasSubstr("wrote 65536 bytes where the receiver had taken all but 196609"));
   EXPECT_THAT(end_of("/long-part"), HasSubstr("too_large: the plugin wrote a part of"));
   EXPECT_THAT(end_of("/long-first"), HasSubstr("the first part has 65537 bytes"));
   EXPECT_THAT(end_of("/begun-twice"), HasSubstr("begun to answer in parts already"));
@@ -171,12 +171,12 @@ TEST_P(SilentStreamTest, a_plugin_that_waits_for_its_client_is_not_silent_and_ha
   const auto began = std::chrono::steady_clock::now();
   const WebOutcome outcome = ask("/endless", {}, false).outcome.get();
   ASSERT_FALSE(outcome);
-  EXPECT_THAT(outcome.error().message, HasSubstr("was not whole after 1 s, its limit"));
+  EXPECT_THAT(outcome.error().message, HasSubstr("were not whole after 1 s, their limit"));
   EXPECT_GE(std::chrono::steady_clock::now() - began, 1400ms);
 }
 
 TEST_P(SilentStreamTest, an_answer_has_a_size_that_it_does_not_pass) {
-  EXPECT_THAT(end_of("/endless"), HasSubstr("too_large: the answer has more than 1000000 bytes"));
+  EXPECT_THAT(end_of("/endless"), HasSubstr("too_large: the plugin wrote more than 1000000 bytes"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Everywhere, SilentStreamTest, testing::Values("in-process", "sandboxed"),

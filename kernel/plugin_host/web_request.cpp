@@ -15,14 +15,14 @@ using base::ErrorCode;
 using base::fail;
 
 // Lists of what passes, not of what does not: a header that nobody thought of stays outside.
-constexpr std::array<std::string_view, 13> of_requests = {
-    "accept",        "accept-language",   "content-type",         "if-match", "if-none-match",
-    "last-event-id", "mcp-session-id",    "mcp-protocol-version", "prefer",   "range",
-    "user-agent",    "if-modified-since", "x-request-id"};
-constexpr std::array<std::string_view, 11> of_responses = {
-    "cache-control", "content-disposition", "content-language",    "content-type",
-    "etag",          "last-modified",       "mcp-session-id",      "retry-after",
-    "accept-ranges", "content-range",       "mcp-protocol-version"};
+constexpr std::array<std::string_view, 14> of_requests = {
+    "accept",        "accept-encoding", "accept-language",   "content-type",         "if-match",
+    "if-none-match", "last-event-id",   "mcp-session-id",    "mcp-protocol-version", "prefer",
+    "range",         "user-agent",      "if-modified-since", "x-request-id"};
+constexpr std::array<std::string_view, 12> of_responses = {
+    "cache-control", "content-encoding",    "content-disposition", "content-language", "content-type",
+    "etag",          "last-modified",       "mcp-session-id",      "retry-after",      "accept-ranges",
+    "content-range", "mcp-protocol-version"};
 
 }  // namespace
 

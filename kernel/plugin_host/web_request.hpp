@@ -53,11 +53,35 @@ class PartReceiver {
   virtual void part(std::string_view part) = 0;
 };
 
+/// Reads the body of a request. Any thread, one function at a time; none blocks.
+class BodyReader {
+ public:
+  virtual ~BodyReader() = default;
+  /// Borrowed; not empty, at most stream_part_bytes_max. Over the first stream_room_bytes only what was taken comes.
+  virtual void part(std::string_view part) = 0;
+  /// Once, last: it is whole, or why the rest will not come. Errors: unavailable (the client has gone), timeout,
+  /// too_large, invalid.
+  virtual void end(base::Status status) = 0;
+};
+
+/// The body of a client's request that comes in parts. Any thread; no function blocks.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  /// Once. From now on it comes to `reader`, also from inside here.
+  virtual void read(std::shared_ptr<BodyReader> reader) = 0;
+  /// So many bytes more may come, of those that have.
+  virtual void take(std::uint64_t byte_count) = 0;
+  /// Nothing more of it is wanted; may be called again, and without read.
+  virtual void drop() = 0;
+};
+
 /// A request that is a call, and its answer once the call has ended well.
 struct WebExchange {
   WebRequest request;
   WebResponse response = {};                         ///< empty where it came in parts
   std::shared_ptr<PartReceiver> receiver = nullptr;  ///< nullptr: nobody takes parts
+  std::shared_ptr<BodySource> body = nullptr;        ///< nullptr: the body is that of `request`
 };
 
 /// Whether a header of a client is shown to plugins. `name` in small letters. None that says who the client is, none of

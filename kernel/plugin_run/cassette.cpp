@@ -222,15 +222,48 @@ Exchange exchange_of(const egress::Request& request, Result<egress::Response> an
 
 // ---- recording
 
+namespace {
+
+/// What was sent of a body in parts, put together; on the sender's thread.
+struct SentBody {
+  std::string bytes;
+  bool is_too_large = false;
+};
+
+std::shared_ptr<SentBody> watch(egress::Request& request) {
+  if (request.departing == nullptr) return nullptr;
+  auto sent = std::make_shared<SentBody>();
+  request.departing->watch([sent](std::string_view bytes) {
+    sent->is_too_large = sent->is_too_large || sent->bytes.size() + bytes.size() > cassette_bytes_max;
+    if (!sent->is_too_large) sent->bytes.append(bytes);
+  });
+  return sent;
+}
+
+void add_sent(Exchange& exchange, const std::shared_ptr<SentBody>& sent) {
+  if (sent == nullptr) return;
+  exchange.request.body = std::move(sent->bytes);
+  if (!sent->is_too_large) return;
+  exchange.request.body.clear();
+  exchange.answer =
+      base::fail(ErrorCode::too_large,
+                 fmt::format("the request was over {} bytes, the most that a cassette holds", cassette_bytes_max));
+}
+
+}  // namespace
+
 egress::RequestId CassetteRecorder::send(egress::Request request, egress::Completion completion) {
   TRV_EXPECTS(completion);
   Exchange exchange = exchange_of(request, egress::Response{});
-  return network_.send(std::move(request), [this, exchange = std::move(exchange), completion = std::move(completion)](
-                                               Result<egress::Response> answer) mutable {
-    exchange.answer = answer;
-    keep(std::move(exchange));
-    completion(std::move(answer));
-  });
+  std::shared_ptr<SentBody> sent = watch(request);
+  return network_.send(std::move(request),
+                       [this, sent = std::move(sent), exchange = std::move(exchange),
+                        completion = std::move(completion)](Result<egress::Response> answer) mutable {
+                         exchange.answer = answer;
+                         add_sent(exchange, sent);
+                         keep(std::move(exchange));
+                         completion(std::move(answer));
+                       });
 }
 
 void CassetteRecorder::keep(Exchange exchange) {
@@ -241,8 +274,9 @@ void CassetteRecorder::keep(Exchange exchange) {
 /// Passes an answer in parts on, and puts it together.
 class CassetteRecorder::Parts final : public egress::PartReceiver {
  public:
-  Parts(CassetteRecorder& recorder, Exchange exchange, std::shared_ptr<egress::PartReceiver> receiver)
-      : recorder_(recorder), exchange_(std::move(exchange)), receiver_(std::move(receiver)) {}
+  Parts(CassetteRecorder& recorder, Exchange exchange, std::shared_ptr<SentBody> sent,
+        std::shared_ptr<egress::PartReceiver> receiver)
+      : recorder_(recorder), exchange_(std::move(exchange)), sent_(std::move(sent)), receiver_(std::move(receiver)) {}
 
   void head(egress::Response head) override {
     has_head_ = true;
@@ -263,6 +297,7 @@ class CassetteRecorder::Parts final : public egress::PartReceiver {
           base::fail(ErrorCode::too_large,
                      fmt::format("the answer was over {} bytes, the most that a cassette holds", cassette_bytes_max));
     }
+    add_sent(exchange_, sent_);
     recorder_.keep(std::move(exchange_));
     receiver_->end(std::move(status));
   }
@@ -270,6 +305,7 @@ class CassetteRecorder::Parts final : public egress::PartReceiver {
  private:
   CassetteRecorder& recorder_;
   Exchange exchange_;
+  std::shared_ptr<SentBody> sent_;
   std::shared_ptr<egress::PartReceiver> receiver_;
   bool has_head_ = false;
   bool is_too_large_ = false;
@@ -278,7 +314,8 @@ class CassetteRecorder::Parts final : public egress::PartReceiver {
 egress::RequestId CassetteRecorder::send_in_parts(egress::Request request,
                                                   std::shared_ptr<egress::PartReceiver> receiver) {
   TRV_EXPECTS(receiver != nullptr);
-  auto parts = std::make_shared<Parts>(*this, exchange_of(request, egress::Response{}), std::move(receiver));
+  Exchange exchange = exchange_of(request, egress::Response{});
+  auto parts = std::make_shared<Parts>(*this, std::move(exchange), watch(request), std::move(receiver));
   return network_.send_in_parts(std::move(request), std::move(parts));
 }
 

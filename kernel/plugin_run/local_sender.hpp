@@ -37,12 +37,17 @@ class LocalSender : public egress::HttpSender {
     std::optional<egress::ArrivingParts> parts;      ///< where it has a receiver; the thread's
     base::Result<egress::Response> answer;           ///< the thread's
     std::uint64_t taken = 0;
+    std::optional<egress::Request> writing;  ///< whose body is to come; the thread's
     bool is_cancelled = false;
     bool can_go_on = true;
   };
   [[nodiscard]] Waiting* find(egress::RequestId id);
-  egress::RequestId add(const egress::Request& request, egress::Completion completion,
+  egress::RequestId add(egress::Request request, egress::Completion completion,
                         std::shared_ptr<egress::PartReceiver> receiver);
+  egress::RequestId add_waiting(egress::Request request, egress::Completion completion,
+                                std::shared_ptr<egress::PartReceiver> receiver);
+  /// Whether the body is whole.
+  [[nodiscard]] static bool collect(egress::Request& request);
   [[nodiscard]] static bool go_on(Waiting& waiting, std::uint64_t taken, bool is_cancelled);
   void run(const std::stop_token& stop);
 

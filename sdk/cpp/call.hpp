@@ -68,6 +68,16 @@ class CallServices {
   /// Sends the head at once; returns the id of the stream.
   virtual std::uint64_t respond_in_parts(std::uint64_t call_id, const Response& head) = 0;
   virtual std::uint64_t write(std::uint64_t stream_id, std::string_view bytes) = 0;
+  struct UploadIds {
+    std::uint64_t request_id = 0;
+    std::uint64_t stream_id = 0;  ///< of the body
+  };
+  /// Sends the head at once; what is written to the stream is the body.
+  virtual UploadIds upload(std::uint64_t call_id, const Request& request, std::optional<std::uint64_t> length,
+                           bool answer_in_parts) = 0;
+  virtual void end_upload(std::uint64_t stream_id) = 0;
+  /// Returns the id of the stream. Once; `whole` is what came already.
+  virtual std::uint64_t read_body(std::uint64_t call_id, std::string_view whole) = 0;
   virtual Ended end_parts(std::uint64_t stream_id) const = 0;
   virtual void forget_parts(std::uint64_t stream_id) noexcept = 0;
   virtual bool arrived(std::uint64_t request_id) const noexcept = 0;
@@ -221,6 +231,11 @@ class Kv {
 };
 
 class Incoming;
+class IncomingBody;
+template <typename Answer>
+class Uploading;
+using Upload = Uploading<Exchange>;
+using UploadInParts = Uploading<Incoming>;
 
 /// An answer in parts to a request over HTTP (trv.stream/1): the client sees each as it is written, and a client that
 /// reads slowly holds up the coroutine that writes.
@@ -298,6 +313,16 @@ class Call {
   /// The same, with an answer of up to 1 GiB that comes in parts (trv.stream/1): see incoming.hpp, which plugin.hpp
   /// includes. timeout_ms of the request is the time until the head.
   Incoming http_in_parts(const Request& request);
+
+  /// Sends a request whose body, of up to 1 GiB, is written in parts (trv.stream/2): see uploading.hpp, which
+  /// plugin.hpp includes. Without a length, in bytes, it is sent in chunks. timeout_ms of the request is the time
+  /// without progress.
+  Upload upload(const Request& request, std::optional<std::uint64_t> length = std::nullopt);
+  /// The same, with the answer in parts.
+  UploadInParts upload_in_parts(const Request& request, std::optional<std::uint64_t> length = std::nullopt);
+
+  /// The body of the request, in parts where the manifest says `"bodies": "in-parts"`. Once, and in serve().
+  IncomingBody read_body();
 
   /// Lets time pass without holding a thread; the time begins now:
   ///

@@ -58,6 +58,8 @@ class ArrivingParts {
   [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
 
   void add(std::string_view bytes) { buffer_ += bytes; }
+  /// Of what came whole, and is nobody's to take.
+  void hold(std::string_view bytes) { whole_ = bytes; }
   void end() noexcept { has_ended_ = true; }
   void fail(Failure why) {
     has_ended_ = true;
@@ -65,6 +67,7 @@ class ArrivingParts {
   }
   /// What next() gives; nullopt where it has to wait.
   [[nodiscard]] std::optional<Arrival> take() {
+    if (!whole_.empty()) return Part{std::exchange(whole_, {})};
     if (!buffer_.empty()) {
       untaken_ += buffer_.size();
       return Part{std::exchange(buffer_, {})};
@@ -83,6 +86,7 @@ class ArrivingParts {
 
  private:
   std::string buffer_;
+  std::string whole_;
   std::optional<Failure> failure_;
   std::uint64_t untaken_ = 0;
   bool comes_whole_;

@@ -29,6 +29,7 @@
 #include "sdk/cpp/http_failure.hpp"
 #include "sdk/cpp/incoming.hpp"
 #include "sdk/cpp/session.hpp"
+#include "sdk/cpp/uploading.hpp"
 
 namespace trv::sdk {
 

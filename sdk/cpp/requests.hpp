@@ -152,6 +152,41 @@ class Requests : public CallServices {
     return request_id;
   }
 
+  UploadIds upload(std::uint64_t call_id, const Request& request, std::optional<std::uint64_t> length,
+                   bool answer_in_parts) final {
+    const std::uint64_t stream_id = ++last_request_id_;
+    const trv_upload body = {.struct_size = sizeof(trv_upload),
+                             .answer_in_parts = answer_in_parts ? 1U : 0U,
+                             .stream_id = stream_id,
+                             .length = length.value_or(TRV_LENGTH_UNKNOWN)};
+    const bool is_there = stream_2_ != nullptr && http_ != nullptr;
+    std::optional<Failure> failure;
+    if (!is_there) {
+      failure = Failure{.code = Code::denied, .message = "this host sends whole bodies alone (no trv.stream/2)"};
+    }
+    writing_.open_upload(call_id, stream_id, failure);
+    if (answer_in_parts) arriving_.emplace(last_request_id_ + 1, ArrivingParts(!is_there));
+    const std::uint64_t request_id = send_by(
+        call_id, request, is_there,
+        [&](std::uint64_t id, const trv_http_request& raw) { stream_2_->upload(host_, call_id, id, &raw, &body); });
+    if (failure) requests_[request_id].result = *std::move(failure);
+    return {request_id, stream_id};
+  }
+
+  void end_upload(std::uint64_t stream_id) final { writing_.end_upload(stream_id); }
+
+  std::uint64_t read_body(std::uint64_t call_id, std::string_view whole) final {
+    const std::uint64_t stream_id = ++last_request_id_;
+    ArrivingParts& parts = arriving_.emplace(stream_id, ArrivingParts(stream_2_ == nullptr)).first->second;
+    if (!whole.empty()) parts.hold(whole);
+    if (stream_2_ == nullptr) {
+      parts.end();
+    } else {
+      stream_2_->read(host_, call_id, stream_id);
+    }
+    return stream_id;
+  }
+
   Ended end_parts(std::uint64_t stream_id) const final { return writing_.ended(stream_id); }
   void forget_parts(std::uint64_t stream_id) noexcept final { writing_.forget(stream_id); }
 
@@ -284,6 +319,7 @@ class Requests : public CallServices {
     trace_ = service<trv_host_trace>(TRV_EXT_TRACE, TRV_HOST_TRACE_SIZE_V1);
     http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
     stream_ = service<trv_host_stream>(TRV_EXT_STREAM, TRV_HOST_STREAM_SIZE_V1);
+    stream_2_ = service<trv_host_stream_2>(TRV_EXT_STREAM_2, TRV_HOST_STREAM_2_SIZE_V1);
     timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
     kv_ = service<trv_host_kv>(TRV_EXT_KV, TRV_HOST_KV_SIZE_V1);
     secret_ = service<trv_host_secret>(TRV_EXT_SECRET, TRV_HOST_SECRET_SIZE_V1);
@@ -311,12 +347,17 @@ class Requests : public CallServices {
   using Send = void (*)(const trv_host*, std::uint64_t, std::uint64_t, const trv_http_request*);
   /// `to`: nullptr where the host does not have it.
   std::uint64_t send(std::uint64_t call_id, const Request& request, Send to) {
+    return send_by(call_id, request, to != nullptr,
+                   [&](std::uint64_t id, const trv_http_request& raw) { to(host_, call_id, id, &raw); });
+  }
+  template <typename To>
+  std::uint64_t send_by(std::uint64_t call_id, const Request& request, bool is_there, To to) {
     std::vector<trv_header> headers;
     for (const Header& header : request.headers()) headers.push_back({borrow(header.name), borrow(header.value)});
     const std::uint64_t request_id = ++last_request_id_;
     Waiting& waiting = requests_[request_id];
     waiting.call_id = call_id;
-    if (to == nullptr) {
+    if (!is_there) {
       waiting.result = Failure{.code = Code::denied, .message = "this host offers no HTTP (trv.http/1)"};
       return request_id;
     }
@@ -330,7 +371,7 @@ class Requests : public CallServices {
                                   .path = borrow(request.path()),
                                   .body = borrow_bytes(request.body()),
                                   .timeout_ms = request.timeout_ms()};
-    to(host_, call_id, request_id, &raw);
+    to(request_id, raw);
     return request_id;
   }
 
@@ -461,6 +502,7 @@ class Requests : public CallServices {
   const trv_host_event* event_ = nullptr;
 
   const trv_host_stream* stream_ = nullptr;
+  const trv_host_stream_2* stream_2_ = nullptr;
 
   std::uint64_t last_request_id_ = 0;
   mutable std::atomic<std::uint64_t> last_span_id_ = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// The answers in parts that the calls of one instance write (trv.stream/1): what the client has room for goes out, the
+// What the calls of one instance write in parts (trv.stream/1 and /2): what the receiver has room for goes out, the
 // rest waits here. Authors do not use it; they write to Parts (call.hpp). C++20. [main].
 
 #include <algorithm>
@@ -48,6 +48,18 @@ class Writing {
     if (!fits) (void)write(stream_id, 0, head.body);
   }
 
+  /// The body of a request; `failure`: why it is not taken.
+  void open_upload(std::uint64_t call_id, std::uint64_t stream_id, std::optional<Failure> failure) {
+    open_[stream_id] = {.call_id = call_id, .broken = std::move(failure)};
+  }
+  /// What was written, also what waits for room, is the whole body.
+  void end_upload(std::uint64_t stream_id) {
+    const auto found = open_.find(stream_id);
+    if (found == open_.end() || found->second.broken) return;
+    found->second.ends = true;
+    end_if_sent(stream_id, found->second);
+  }
+
   /// 0 where there is no such answer.
   [[nodiscard]] std::uint64_t call_of(std::uint64_t stream_id) const noexcept {
     const auto found = open_.find(stream_id);
@@ -80,6 +92,7 @@ class Writing {
       done.push_back(first.request_id);
       open.waiting.pop_front();
     }
+    end_if_sent(stream_id, open);
     return done;
   }
 
@@ -119,7 +132,14 @@ class Writing {
     std::uint64_t room = TRV_STREAM_ROOM_BYTES;
     std::deque<Waiting> waiting = {};
     std::optional<Failure> broken = std::nullopt;
+    bool ends = false;  // once all of it is on its way
   };
+
+  void end_if_sent(std::uint64_t stream_id, Open& open) const noexcept {
+    if (!open.ends || open.broken || !open.waiting.empty()) return;
+    open.broken = Failure{.message = "the body has been ended"};
+    stream_->end(host_, open.call_id, stream_id);
+  }
 
   /// How much of it there was room for.
   std::size_t send(std::uint64_t stream_id, Open& open, std::string_view bytes) const {

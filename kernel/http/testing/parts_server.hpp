@@ -42,6 +42,13 @@ class PartsAnswer {
     static_cast<void>(std::snprintf(size, sizeof size, "%zx\r\n", bytes.size()));
     return send(std::string(size) + std::string(bytes) + "\r\n");
   }
+  /// What has come, at most so many bytes; waits for some. Empty: the client is gone, or the test is over.
+  std::string receive(std::size_t bytes_max) {
+    std::string bytes(bytes_max, ' ');
+    const ssize_t count = wait_for(POLLIN) ? ::recv(socket_, bytes.data(), bytes.size(), 0) : 0;
+    bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    return bytes;
+  }
   /// Waits until the client has closed its end. False: the test is over.
   bool client_is_gone() {
     for (;;) {
@@ -63,6 +70,56 @@ class PartsAnswer {
   int socket_;
   const std::atomic<bool>& stopping_;
   std::atomic<std::uint64_t>& sent_;
+};
+
+/// The body of a request as it comes, without its coding.
+class PartsBody {
+ public:
+  PartsBody(const std::string& request, PartsAnswer& answer) : answer_(answer) {
+    const std::size_t end = request.find("\r\n\r\n");
+    waiting_ = request.substr(end + 4);
+    const std::string head = request.substr(0, end + 2);
+    is_chunked_ = head.contains("Transfer-Encoding: chunked\r\n");
+    const std::size_t length = head.find("Content-Length: ");
+    if (length != std::string::npos) left_ = std::stoull(head.substr(length + 16));
+  }
+  [[nodiscard]] bool is_chunked() const noexcept { return is_chunked_; }
+  [[nodiscard]] bool is_whole() const noexcept { return is_whole_ || (!is_chunked_ && left_ == 0); }
+  /// What has come since; empty: it is whole, or will never be.
+  std::string next() {
+    while (!is_whole()) {
+      if (is_chunked_ && left_ == 0) {
+        const std::size_t line = waiting_.find("\r\n");
+        if (line != std::string::npos && line > 0) {
+          left_ = std::stoull(waiting_.substr(0, line), nullptr, 16);
+          waiting_.erase(0, line + 2);
+          is_whole_ = left_ == 0;
+          continue;
+        }
+        if (line == 0) {  // behind a chunk
+          waiting_.erase(0, 2);
+          continue;
+        }
+      } else if (!waiting_.empty()) {
+        const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, waiting_.size()));
+        std::string bytes = waiting_.substr(0, size);
+        waiting_.erase(0, size);
+        left_ -= size;
+        return bytes;
+      }
+      const std::string more = answer_.receive(65'536);
+      if (more.empty()) break;
+      waiting_ += more;
+    }
+    return {};
+  }
+
+ private:
+  PartsAnswer& answer_;
+  std::string waiting_;
+  std::uint64_t left_ = 0;  // of the body, or of the chunk
+  bool is_chunked_ = false;
+  bool is_whole_ = false;
 };
 
 /// A thread for each connection; the connection ends with the handler, which gets the head of the request and what is

@@ -39,6 +39,7 @@ struct Plugin {
   const trv_host_call* call = nullptr;
   const trv_host_serve* serve = nullptr;
   const trv_host_stream* stream = nullptr;
+  const trv_host_stream_2* stream_2 = nullptr;
   std::mutex mutex;
   std::map<std::uint64_t, Open> open;  // by stream
   std::uint64_t ends = 0;              // streams that the host ended
@@ -53,7 +54,8 @@ std::int32_t activate(const trv_plugin* plugin, trv_bytes) {
   p.call = static_cast<const trv_host_call*>(p.host->get_extension(p.host, TRV_EXT_CALL));
   p.serve = static_cast<const trv_host_serve*>(p.host->get_extension(p.host, TRV_EXT_SERVE));
   p.stream = static_cast<const trv_host_stream*>(p.host->get_extension(p.host, TRV_EXT_STREAM));
-  return p.call != nullptr && p.serve != nullptr && p.stream != nullptr ? 0 : 1;
+  p.stream_2 = static_cast<const trv_host_stream_2*>(p.host->get_extension(p.host, TRV_EXT_STREAM_2));
+  return p.call != nullptr && p.serve != nullptr && p.stream != nullptr && p.stream_2 != nullptr ? 0 : 1;
 }
 
 void begin(Plugin& p, std::uint64_t call, std::uint64_t stream, const std::string& first, std::uint32_t status = 200,
@@ -103,6 +105,31 @@ void respond(Plugin& p, std::uint64_t call, const std::string& body) {
 void note(Plugin& p, std::uint64_t stream, const Open& open) {
   const std::lock_guard lock(p.mutex);
   p.open[stream] = open;
+}
+
+// The body of a request that is against a rule. The answer to it is not looked at.
+void upload_badly(Plugin& p, std::uint64_t call, std::uint64_t stream, const std::string& how) {
+  const bool is_short = how == "longer";
+  const trv_http_request request{sizeof(trv_http_request),
+                                 0,
+                                 nullptr,
+                                 text("api"),
+                                 text("PUT"),
+                                 text("/"),
+                                 how == "two-bodies" ? bytes("a") : trv_bytes{},
+                                 0};
+  const trv_upload upload{sizeof(trv_upload), 0, stream + 1, is_short ? 10 : TRV_LENGTH_UNKNOWN};
+  p.stream_2->upload(p.host, call, how == "own-number" ? stream + 1 : stream, &request,
+                     how == "none" ? nullptr : &upload);
+  if (how == "twice") p.stream_2->upload(p.host, call, stream + 2, &request, &upload);
+  const std::string part(how == "long-part" ? TRV_STREAM_PART_BYTES + 1 : TRV_STREAM_PART_BYTES, 'x');
+  const int parts = how == "over-the-room" ? 1'000 : 1;
+  for (int i = 0; i < parts; ++i) p.stream_2->write(p.host, call, stream + 1, bytes(part));
+  if (how == "after-the-end") {
+    p.stream_2->end(p.host, call, stream + 1);
+    p.stream_2->write(p.host, call, stream + 1, bytes("more"));
+  }
+  note(p, stream, {.call = call, .waits = true});
 }
 
 // What the path says. Streams have numbers of their own.
@@ -169,6 +196,13 @@ void serve(const trv_plugin* plugin, const trv_serve_request* request) {
     p.stream->end(p.host, call, stream);
     p.stream->write(p.host, call, stream, bytes("b"));
     p.stream->end(p.host, call, stream);
+  } else if (path.starts_with("/upload-")) {
+    upload_badly(p, call, stream, path.substr(8));
+  } else if (path.starts_with("/read-")) {
+    p.stream_2->read(p.host, call, stream);
+    if (path == "/read-twice") p.stream_2->read(p.host, call, stream + 1);
+    if (path == "/read-greedily") p.stream_2->take(p.host, call, stream, ~std::uint64_t{0});
+    note(p, stream, {.call = call, .waits = true});
   } else if (path == "/fails-midway") {
     begin(p, call, stream, "a");
     fail(p, call, TRV_ERROR_UNAVAILABLE);
