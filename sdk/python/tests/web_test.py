@@ -65,7 +65,7 @@ class WebTest(unittest.TestCase):
 
     def test_what_cannot_be_sent_fails_and_says_why(self):
         host = self.host(plain)
-        for path, code, says in (("/large", "too_large", "1000001 bytes; at most 1000000"), ("/odd", "internal", "is a int"),
+        for path, code, says in (("/large", "internal", "1000001 bytes; at most 1000000"), ("/odd", "internal", "is a int"),
                                  ("/half", "internal", "half a character"), ("/date", "internal", "the response['due']"),
                                  ("/defect", "internal", "KeyError: 'missing'"), ("/x", "not_found", "no such thing")):
             with self.subTest(path), self.assertRaises(Failure) as raised:

@@ -6,13 +6,14 @@ import json as json_module
 import logging
 import math
 import time
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, AsyncIterable, AsyncIterator, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from . import json_text, services
 from .failure import Failure
 from .incoming import AsyncOpening, CallStreams, Head, Opening
 from .kv import Kv
-from .web import WebRequest
+from .uploading import Uploads
+from .web import Part, WebRequest
 
 BODY_BYTES_MAX = 1_000_000
 LABELS_MAX = 4
@@ -90,6 +91,7 @@ class CallContext:
     _ask: Callable[..., Any]
     _tell: Callable[[str, Dict[str, Any]], None]
     _streams: CallStreams
+    _uploads: "Uploads"
 
     def __init__(self, invoke: Dict[str, Any], configuration: Dict[str, Any]):
         self.input: Any = invoke.get("input")
@@ -178,27 +180,39 @@ class Call(CallContext):
     """The call of a plain operation, `def`, which runs in a thread of its own and may block."""
 
     def http(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
-             body: Union[str, bytes, None] = None, json: Any = None, timeout: Optional[float] = None) -> Response:
+             body: Union[str, bytes, None] = None, json: Any = None, timeout: Optional[float] = None,
+             parts: Optional[Iterable[Part]] = None, length: Optional[int] = None) -> Response:
         """Asks a service over a connection of the tenant, and waits for the answer, whatever its status.
 
         connection   as the manifest names it; missing: the one that the workflow's task names
         json         in place of `body`: any value of JSON, with its Content-Type
-        timeout      seconds
+        timeout      seconds; with parts those without progress
+        parts        in place of `body`: an iterable of str or bytes, such as a generator, up to 1 GiB; it is iterated as
+                     fast as the service reads, and left where the service answers before its end
+        length       bytes of all parts; without it they are sent in chunks
         Raises Failure where there is no answer, and Cancelled.
         """
-        request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
+        request = request_of(method, path, connection or self.connection, headers, body, json, timeout, parts, length)
+        if parts is not None:
+            return self._uploads.send_blocking(request, parts, f"{method} {path}", response_of)
         return self._ask("http_request", request, f"{method} {path}", response_of)
 
     def http_in_parts(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
                       body: Union[str, bytes, None] = None, json: Any = None,
-                      timeout: Optional[float] = None) -> Opening:
+                      timeout: Optional[float] = None, parts: Optional[Iterable[Part]] = None,
+                      length: Optional[int] = None) -> Opening:
         """As http, for an answer that is long or comes over time, up to 1 GiB; `timeout` is that until its head:
 
             with call.http_in_parts("GET", "/export") as answer:
                 for part in answer: ...
         """
-        request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
-        return Opening(self._streams, request, f"{method} {path}")
+        request = request_of(method, path, connection or self.connection, headers, body, json, timeout, parts, length)
+        return Opening(self._streams, request, f"{method} {path}", self._uploads, parts)
+
+    def read_body(self) -> Iterator[bytes]:
+        """The body of the request that is served, part by part, where the manifest says "bodies": "in-parts"; once.
+        While the function does not read, the client waits. Raises Failure where the rest will not come."""
+        return self._uploads.parts_blocking(self.request.body if self.request else b"")
 
 
 class AsyncCall(CallContext):
@@ -206,21 +220,30 @@ class AsyncCall(CallContext):
 
     async def http(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
                    body: Union[str, bytes, None] = None, json: Any = None,
-                   timeout: Optional[float] = None) -> Response:
-        """As Call.http, with `await`."""
-        request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
+                   timeout: Optional[float] = None, parts: Union[Iterable[Part], AsyncIterable[Part], None] = None,
+                   length: Optional[int] = None) -> Response:
+        """As Call.http, with `await`; `parts` may be asynchronous."""
+        request = request_of(method, path, connection or self.connection, headers, body, json, timeout, parts, length)
+        if parts is not None:
+            return await self._uploads.send(request, parts, f"{method} {path}", response_of)
         return await self._ask("http_request", request, f"{method} {path}", response_of)
 
     def http_in_parts(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
                       body: Union[str, bytes, None] = None, json: Any = None,
-                      timeout: Optional[float] = None) -> AsyncOpening:
+                      timeout: Optional[float] = None,
+                      parts: Union[Iterable[Part], AsyncIterable[Part], None] = None,
+                      length: Optional[int] = None) -> AsyncOpening:
         """As Call.http_in_parts, with `async with` and `async for`."""
-        request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
-        return AsyncOpening(self._streams, request, f"{method} {path}")
+        request = request_of(method, path, connection or self.connection, headers, body, json, timeout, parts, length)
+        return AsyncOpening(self._streams, request, f"{method} {path}", self._uploads, parts)
+
+    def read_body(self) -> AsyncIterator[bytes]:
+        """As Call.read_body, for `async for`."""
+        return self._uploads.parts(self.request.body if self.request else b"")
 
 
 def request_of(method: str, path: str, connection: str, headers: Optional[Headers], body: Union[str, bytes, None],
-               json: Any, timeout: Optional[float]) -> Dict[str, Any]:
+               json: Any, timeout: Optional[float], parts: Any = None, length: Optional[int] = None) -> Dict[str, Any]:
     """The members of a frame `http_request`. Raises TypeError or ValueError for what cannot be sent."""
     for name, value in (("method", method), ("path", path), ("connection", connection)):
         if not isinstance(value, str):
@@ -230,6 +253,10 @@ def request_of(method: str, path: str, connection: str, headers: Optional[Header
         raise ValueError(f"http: the path is {path!r}; it begins with '/', as the connection has the rest of the address")
     if json is not None and body is not None:
         raise ValueError("http: give body or json, not both")
+    if parts is not None and (json is not None or body is not None):
+        raise ValueError("http: give body, json or parts, and one alone")
+    if length is not None and (parts is None or not isinstance(length, int) or length < 0):
+        raise ValueError(f"http: length is {length!r}; it is the number of bytes of all parts, and given with parts")
     pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
     for pair in pairs:
         if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
@@ -249,6 +276,8 @@ def request_of(method: str, path: str, connection: str, headers: Optional[Header
         if len(body) > BODY_BYTES_MAX:
             raise ValueError(f"http: the body has {len(body)} bytes; at most {BODY_BYTES_MAX} are sent")
         request["body_base64"] = base64.b64encode(body).decode()
+    if length is not None:
+        request["body_length"] = length
     if timeout is not None:
         if not 0 < timeout < 10 ** 9:
             raise ValueError(f"http: timeout is {timeout!r}, which is not a number of seconds above 0")

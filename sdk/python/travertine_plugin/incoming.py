@@ -122,13 +122,18 @@ class AsyncIncoming(Head):
 class Opening:
     """What `with` takes."""
 
-    def __init__(self, streams: Any, request: Dict[str, Any], asked: str):
+    def __init__(self, streams: Any, request: Dict[str, Any], asked: str, uploads: Any = None, parts: Any = None):
         self._streams = streams
         self._request = request
         self._stream = Stream(asked)
+        self._uploads = uploads
+        self._parts = parts  # of the body that is sent
 
     def __enter__(self) -> Incoming:
-        head = self._streams.block(self._streams.open(self._stream, self._request))
+        if self._parts is None:
+            head = self._streams.block(self._streams.open(self._stream, self._request))
+        else:
+            head = self._uploads.send_blocking(self._request, self._parts, self._stream.asked, head_of, self._stream)
         return Incoming(head, lambda: self._streams.block(self._streams.next(self._stream)))
 
     def __exit__(self, *_: Any) -> None:
@@ -138,14 +143,19 @@ class Opening:
 class AsyncOpening:
     """What `async with` takes."""
 
-    def __init__(self, streams: Any, request: Dict[str, Any], asked: str):
+    def __init__(self, streams: Any, request: Dict[str, Any], asked: str, uploads: Any = None, parts: Any = None):
         self._streams = streams
         self._request = request
         self._stream = Stream(asked)
+        self._uploads = uploads
+        self._parts = parts  # of the body that is sent
 
     async def __aenter__(self) -> AsyncIncoming:
-        return AsyncIncoming(await self._streams.open(self._stream, self._request),
-                             lambda: self._streams.next(self._stream))
+        if self._parts is None:
+            head = await self._streams.open(self._stream, self._request)
+        else:
+            head = await self._uploads.send(self._request, self._parts, self._stream.asked, head_of, self._stream)
+        return AsyncIncoming(head, lambda: self._streams.next(self._stream))
 
     async def __aexit__(self, *_: Any) -> None:
         await self._streams.close(self._stream)

@@ -1,7 +1,8 @@
-"""Answers in parts (trv.stream/1): what the client has room for goes out, the rest waits for it."""
+"""What a plugin writes in parts (trv.stream/1 and /2): what the receiver has room for goes out, the rest waits for it."""
 
 import asyncio
 import base64
+import contextlib
 from typing import Any, Callable, Dict, Optional
 
 from .failure import Cancelled, Failure
@@ -10,11 +11,11 @@ PART_BYTES_MAX = 65_536
 ROOM_BYTES = 262_144
 
 
-class Answer:
-    """One answer in parts of an open call. Belongs to the loop."""
+class Writing:
+    """One stream that an open call writes: `what` it is of. Belongs to the loop."""
 
     def __init__(self, call: int, stream: int, send: Callable[[str, Dict[str, Any]], None],
-                 waiting: "Dict[int, asyncio.Future[Any]]"):
+                 waiting: "Dict[int, asyncio.Future[Any]]", what: str):
         """waiting: what the call waits for, by number; its cancel ends each."""
         self.stream = stream
         self._names = {"call": call, "stream": stream}
@@ -23,6 +24,12 @@ class Answer:
         self._room = ROOM_BYTES
         self._failure: Optional[Failure] = None
         self._is_cancelled = False
+        self._what = what
+
+    @property
+    def is_broken(self) -> bool:
+        """The receiver takes no more."""
+        return self._failure is not None
 
     def begin(self, head: Dict[str, Any]) -> None:
         self._send("respond_in_parts", {**self._names, **head})
@@ -33,9 +40,9 @@ class Answer:
             try:
                 part = part.encode()
             except UnicodeEncodeError as error:
-                raise Failure(f"a part of the response has half a character at {error.start}") from None
+                raise Failure(f"a part of the {self._what} has half a character at {error.start}") from None
         if not isinstance(part, (bytes, bytearray)):
-            raise Failure(f"a part of the response is a {type(part).__name__}, which is neither str nor bytes")
+            raise Failure(f"a part of the {self._what} is a {type(part).__name__}, which is neither str nor bytes")
         left = memoryview(bytes(part))
         while len(left):
             if self._is_cancelled:
@@ -76,3 +83,8 @@ class Answer:
             await self._waiting[self.stream]
         finally:
             del self._waiting[self.stream]
+
+
+def closing_parts(given: Any) -> Any:
+    """Ends a generator where it is left before its end."""
+    return contextlib.closing(given) if hasattr(given, "close") else contextlib.nullcontext()

@@ -5,7 +5,6 @@ A Session belongs to one event loop. `send` is given one frame's name and member
 
 import asyncio
 import base64
-import contextlib
 import contextvars
 import functools
 import inspect
@@ -18,7 +17,8 @@ from . import json_text
 from .call import AsyncCall, Call, CallContext
 from .failure import Cancelled, CODES, Failure, Refused
 from .incoming import CallStreams, Stream
-from .parts import Answer
+from .parts import Writing, closing_parts
+from .uploading import Uploads
 from .web import WebResponse, response_members
 
 OUTPUT_BYTES_MAX = 1_000_000
@@ -60,7 +60,7 @@ class OpenCall:
         self.task = task
         self.is_plain = is_plain
         self.requests: Dict[int, "asyncio.Future[Any]"] = {}
-        self.parts: Optional[Answer] = None
+        self.writing: Dict[int, Writing] = {}  # by stream
 
 
 class Session:
@@ -74,7 +74,7 @@ class Session:
         self._asked: Dict[int, Tuple[str, Callable[[str, Dict[str, Any]], Any]]] = {}  # what, and how to read the answer
         self._incoming: Dict[int, Stream] = {}  # answers in parts, by their request's number
         self._last_request = 0
-        self._streams: Dict[int, int] = {}  # the stream's number to its call's
+        self._streams: Dict[int, Writing] = {}  # what is written, by stream
         self._configuration: Dict[str, Any] = {}
         self.log = HostLog(send)
         self.is_over = asyncio.Event()
@@ -193,6 +193,7 @@ class Session:
         call = kind(body, self._configuration)
         call._ask = functools.partial(self._ask_and_block if is_plain else self._ask, number)
         call._streams = CallStreams(self, number)
+        call._uploads = Uploads(self, number, call._streams)
         call._tell = lambda name, body: self._send(name, {"call": number, **body})
         context = contextvars.copy_context()
         context.run(call_number.set, number)
@@ -272,8 +273,8 @@ class Session:
         # A thread cannot be ended from outside: the call is answered, and what the thread still asks raises Cancelled.
         del self._calls[body["call"]]
         self._fail(body["call"], Cancelled())
-        if call.parts:
-            call.parts.cancel()
+        for writing in call.writing.values():
+            writing.cancel()
         for waiting in call.requests.values():
             if not waiting.done():
                 waiting.set_exception(Cancelled())
@@ -284,10 +285,8 @@ class Session:
         call = self._calls[number]
         if response.body or response.json is not None:
             raise Failure("a response has either a body or parts")
-        self._last_request += 1
-        parts = call.parts = Answer(number, self._last_request, self._send, call.requests)
+        parts = self._write_stream(number, "response")
         head = response_members(WebResponse(response.status, b"", response.headers))
-        self._streams[parts.stream] = number
         try:
             parts.begin({"status": head["status"], "headers": head["headers"]})
             if hasattr(response.parts, "__aiter__"):
@@ -301,9 +300,31 @@ class Session:
             if number in self._calls:
                 parts.end()
         finally:
-            del self._streams[parts.stream]
+            self._forget_stream(number, parts)
 
-    async def _write_async(self, parts: Answer, given: Any) -> None:
+    def _write_stream(self, number: int, what: str = "request") -> Writing:
+        call = self._calls.get(number)
+        if call is None:
+            raise Cancelled()
+        self._last_request += 1
+        writing = Writing(number, self._last_request, self._send, call.requests, what)
+        self._streams[writing.stream] = call.writing[writing.stream] = writing
+        return writing
+
+    def _forget_stream(self, number: int, writing: Writing) -> None:
+        self._streams.pop(writing.stream, None)
+        if call := self._calls.get(number):
+            call.writing.pop(writing.stream, None)
+
+    def _read_body(self, number: int, stream: Stream) -> None:
+        if number not in self._calls:
+            raise Cancelled()
+        self._last_request += 1
+        stream.number = self._last_request
+        self._incoming[stream.number] = stream
+        self._send("read_body", {"call": number, "stream": stream.number})
+
+    async def _write_async(self, parts: Writing, given: Any) -> None:
         try:
             async for part in given:
                 await parts.write(part)
@@ -311,15 +332,14 @@ class Session:
             if hasattr(given, "aclose"):
                 await given.aclose()
 
-    def _write_blocking(self, parts: Answer, given: Any) -> None:
+    def _write_blocking(self, parts: Writing, given: Any) -> None:
         with closing_parts(given):
             for part in given:
                 asyncio.run_coroutine_threadsafe(parts.write(part), self._loop).result()
 
-    def _of_stream(self, body: Dict[str, Any], do: Callable[[Answer], None]) -> None:
-        call = self._calls.get(self._streams.get(body["stream"], 0))
-        if call and call.parts:
-            do(call.parts)
+    def _of_stream(self, body: Dict[str, Any], do: Callable[[Writing], None]) -> None:
+        if writing := self._streams.get(body["stream"]):
+            do(writing)
 
     # ---- requests
 
@@ -397,11 +417,6 @@ def output_of(operation: str, output: Any) -> Any:
         raise Failure(f"operation '{operation}' returned {size} bytes of JSON; at most {OUTPUT_BYTES_MAX} are taken",
                       "too_large")
     return output
-
-
-def closing_parts(given: Any) -> Any:
-    """Ends a generator where it is left before its end."""
-    return contextlib.closing(given) if hasattr(given, "close") else contextlib.nullcontext()
 
 
 def host_failure(body: Dict[str, Any]) -> Failure:

@@ -77,10 +77,20 @@ class Coming:
     """An answer in parts that is on its way."""
 
     call: int
-    request: "Request"
+    request: "Optional[Request]"  # None: it is the body of a request to the plugin
     parts: List[bytes]
     breaks: "Optional[NoAnswer]"
     room: int = ROOM_BYTES
+
+
+@dataclasses.dataclass
+class Upload:
+    """A request whose body is on its way."""
+
+    frame: Dict[str, Any]
+    answers_early: bool
+    parts: List[bytes] = dataclasses.field(default_factory=list)
+    waiting: int = 0
 
 
 @dataclasses.dataclass
@@ -150,6 +160,9 @@ class FakeHost:
         self._errors: Dict[int, Exception] = {}
         self._service: Dict[int, Callable[[Request], Given]] = {}
         self._coming: Dict[int, Coming] = {}
+        self._uploads: Dict[int, Upload] = {}
+        self._bodies: Dict[int, Tuple[Iterable[bytes], Optional[NoAnswer]]] = {}  # by call
+        self._answers_early = False
         self._loop = asyncio.new_event_loop()
         self._began: "asyncio.Future[None]" = self._loop.create_future()
         try:
@@ -204,11 +217,20 @@ class FakeHost:
         self._say(frame, {"call": number, **body})
         return self._loop.run_until_complete(answer)
 
+    def answer_early(self) -> None:
+        """From here on the service answers a body that is sent in parts at its first part, and takes no more."""
+        self._answers_early = True
+
     def serve(self, method: str, path: str, *, query: str = "", body: Union[str, bytes] = b"",
               headers: Optional[Mapping[str, str]] = None, tenant: str = "acme", principal_name: str = "test",
               role: str = "owner", http: Union[Iterable[Given], Callable[[Request], Given]] = (),
-              timeout: float = 30) -> Served:
-        """Asks what the plugin serves; raises Failure as the call fails. The headers are not held against the host's list."""
+              timeout: float = 30, parts: Optional[Iterable[bytes]] = None,
+              breaks: Optional[NoAnswer] = None) -> Served:
+        """Asks what the plugin serves; raises Failure as the call fails. The headers are not held against the host's list.
+        `parts` in place of `body`: it comes as the plugin reads it, and breaks off behind them where `breaks` is given."""
+        if parts is not None:
+            split = [part[at:at + PART_BYTES] for part in parts for at in range(0, len(part), PART_BYTES)]
+            self._bodies[self._last_call + 1] = (split, breaks)
         raw = body.encode() if isinstance(body, str) else body
         return self._begin("serve", {"method": method, "path": path, "query": query, "tenant": tenant,
                                      "principal": "token:test", "principal_name": principal_name, "role": role,
@@ -270,6 +292,32 @@ class FakeHost:
             headers = {key.lower(): value for key, value in body.get("headers", [])}
             served = Served(body.get("status", 200), headers, base64.b64decode(body.get("body_base64", "")))
             self._waiting.pop(body["call"]).set_result(served)
+        elif name == "read_body":
+            parts, breaks = self._bodies.pop(body["call"], ([], None))
+            self._coming[body["stream"]] = Coming(body["call"], None, list(parts), breaks)
+            self._go_on(body["stream"], self._coming[body["stream"]])
+        elif name == "write" and body["stream"] in self._uploads:
+            upload = self._uploads[body["stream"]]
+            part = base64.b64decode(body["base64"])
+            upload.parts.append(part)
+            upload.waiting += len(part)
+            assert upload.waiting <= ROOM_BYTES, "more was written than there was room for"
+            if upload.answers_early:
+                del self._uploads[body["stream"]]
+                self._say("stream_ended", {"stream": body["stream"], "code": "cancelled",
+                                           "message": "the service has answered and takes no more of it"})
+                self._serve({**upload.frame, "body_base64": base64.b64encode(b"".join(upload.parts)).decode()})
+                return
+            upload.waiting -= len(part)
+            self._say("room", {"stream": body["stream"], "bytes": len(part)})
+        elif name == "write" and body["stream"] not in self._parts:
+            pass  # of what was answered early
+        elif name == "end_stream" and body["stream"] in self._uploads:
+            upload = self._uploads.pop(body["stream"])
+            whole = b"".join(upload.parts)
+            length = upload.frame.get("body_length", len(whole))
+            assert len(whole) == length, f"{len(whole)} bytes were sent, and their length was given as {length}"
+            self._serve({**upload.frame, "body_base64": base64.b64encode(whole).decode()})
         elif name == "respond_in_parts":
             self._parts[body["stream"]] = Served(body["status"], {key.lower(): one for key, one in body["headers"]}, b"")
         elif name == "write":
@@ -277,7 +325,7 @@ class FakeHost:
             self.sent_parts.append(part)
             self._parts[body["stream"]].parts.append(part)
             self._say("room", {"stream": body["stream"], "bytes": len(part)})
-        elif name == "end_stream":
+        elif name == "end_stream" and body["stream"] in self._parts:
             served = self._parts.pop(body["stream"])
             served.body = b"".join(served.parts)
             self._waiting.pop(body["call"]).set_result(served)
@@ -302,6 +350,8 @@ class FakeHost:
             self.progress.append((body["fraction"], body["text"]))
         elif name == "log":
             self.logs.append(LogLine(body["level"], body["message"]))
+        elif name == "http_request" and "body_stream" in body:
+            self._uploads[body["body_stream"]] = Upload(body, self._answers_early)
         elif name == "http_request":
             self._serve(body)
         elif name == "take":
@@ -311,7 +361,8 @@ class FakeHost:
                 self._go_on(body["stream"], coming)
         elif name == "drop":
             if dropped := self._coming.pop(body["stream"], None):
-                dropped.request.dropped = True
+                if dropped.request:
+                    dropped.request.dropped = True
         elif name == "store_request":
             frame, members = self.store.answer(self._tenants[body["call"]], body)
             self._say(frame, {"request": body["request"], **members})

@@ -91,7 +91,8 @@ def response_members(answer: Any) -> Dict[str, Any]:
     if not isinstance(body, (bytes, bytearray)):
         raise Failure(f"the body of the response is a {type(body).__name__}, which is neither str nor bytes")
     if len(body) > BODY_BYTES_MAX:
-        raise Failure(f"the body of the response has {len(body)} bytes; at most {BODY_BYTES_MAX} are sent", "too_large")
+        raise Failure(f"the body of the response has {len(body)} bytes; at most {BODY_BYTES_MAX} are sent; "
+                      "answer in parts, with parts=")
     headers = [[str(name), str(value)] for name, value in answer.headers.items()]
     if body and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(["content-type", kind])

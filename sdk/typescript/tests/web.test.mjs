@@ -45,7 +45,7 @@ test('what is returned is the response', async () => {
 
 test('what cannot be sent fails and says why', async () => {
   const host = new FakeHost(plugin)
-  for (const [path, code, says] of [['/large', 'too_large', /1000001 bytes; at most 1000000/], ['/odd', 'internal', /one with due/],
+  for (const [path, code, says] of [['/large', 'internal', /1000001 bytes; at most 1000000/], ['/odd', 'internal', /one with due/],
     ['/null', 'internal', /not null/], ['/number', 'internal', /is a number/], ['/status', 'internal', /status of the response is 2.5/],
     ['/half', 'internal', /half a character/], ['/x', 'not_found', /no such thing/]]) {
     await assert.rejects(host.serve('GET', path), (error) => error.code === code && says.test(error.message), path)

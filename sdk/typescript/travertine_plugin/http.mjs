@@ -49,7 +49,7 @@ export class Response {
 }
 
 /** The members of a frame `http_request`. Throws TypeError or RangeError for what cannot be sent. */
-export function requestOf(method, path, { connection, headers = {}, body, json, timeoutMs }) {
+export function requestOf(method, path, { connection, headers = {}, body, json, parts, length, timeoutMs }) {
   for (const [name, value] of Object.entries({ method, path, connection })) {
     if (typeof value !== 'string') throw new TypeError(`http: ${name} is ${value}, which is not a string`)
     toJson(value, name)
@@ -57,7 +57,12 @@ export function requestOf(method, path, { connection, headers = {}, body, json, 
   if (!path.startsWith('/')) {
     throw new RangeError(`http: the path is '${path}'; it begins with '/', as the connection has the rest of the address`)
   }
-  if (body !== undefined && json !== undefined) throw new TypeError('http: give body or json, not both')
+  if ([body, json, parts].filter((one) => one !== undefined).length > 1) {
+    throw new TypeError('http: give body, json or parts, and one alone')
+  }
+  if (length !== undefined && (parts === undefined || !Number.isSafeInteger(length) || length < 0)) {
+    throw new TypeError(`http: length is ${length}; it is the number of bytes of all parts, and given with parts`)
+  }
   const pairs = Array.isArray(headers) ? [...headers] : Object.entries(headers)
   for (const pair of pairs) {
     if (pair.length !== 2 || pair.some((part) => typeof part !== 'string')) {
@@ -77,6 +82,7 @@ export function requestOf(method, path, { connection, headers = {}, body, json, 
     }
     request.body_base64 = bytes.toString('base64')
   }
+  if (length !== undefined) request.body_length = length
   if (timeoutMs !== undefined) {
     if (!(timeoutMs > 0) || timeoutMs > 1e12) throw new RangeError(`http: timeoutMs is ${timeoutMs}, which is not above 0`)
     request.timeout_ms = Math.ceil(timeoutMs)

@@ -37,6 +37,12 @@ export interface RequestOptions {
   body?: string | Uint8Array
   /** In place of `body`: any value of JSON, with its Content-Type. */
   json?: unknown
+  /** In place of `body`, up to 1 GiB: iterated as fast as the service reads, and left where it answers before their end.
+   * Nothing repeats such a request. */
+  parts?: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
+  /** Bytes of all parts; without it they are sent in chunks. */
+  length?: number
+  /** With parts the time without progress. */
   timeoutMs?: number
 }
 
@@ -129,6 +135,9 @@ export type WebResponse = string | void |
 /** A request over HTTP; input, operation and connection are empty. */
 export interface WebCall extends Call {
   readonly request: WebRequest
+  /** The body, part by part, where the manifest says "bodies": "in-parts"; once. While it is not read, the client waits.
+   * Throws Failure where the rest will not come. */
+  readBody(): AsyncIterable<Buffer>
 }
 
 /** A named part of a call, whose time the host takes. */

@@ -1,25 +1,32 @@
-// Answers in parts (trv.stream/1): what the client has room for goes out, the rest waits for it.
+// What a plugin writes in parts (trv.stream/1 and /2): what the receiver has room for goes out, the rest waits for it.
 
 import { Failure } from './failure.mjs'
 
 const partBytesMax = 65_536
 const roomBytes = 262_144
 
-/** One answer in parts of an open call. */
+/** One stream that an open call writes: `what` it is of. */
 export class Parts {
   #names
   #send
   #signal
   #room = roomBytes
   #failure
+  #what
   #goOn = () => {}
 
-  constructor(call, stream, send, signal) {
+  constructor(call, stream, send, signal, what = 'response') {
     this.stream = stream
+    this.#what = what
     this.#names = { call, stream }
     this.#send = send
     this.#signal = signal
     signal.addEventListener('abort', () => this.#goOn(), { once: true })
+  }
+
+  /** Why the receiver takes no more. */
+  get failure() {
+    return this.#failure
   }
 
   begin(head) {
@@ -29,7 +36,7 @@ export class Parts {
   /** Resolves when all of it is on its way. */
   async write(part) {
     if (typeof part !== 'string' && !(part instanceof Uint8Array)) {
-      throw new Failure(`a part of the response is a ${typeof part}, which is neither a string nor bytes`)
+      throw new Failure(`a part of the ${this.#what} is a ${typeof part}, which is neither a string nor bytes`)
     }
     const bytes = Buffer.from(part)
     for (let sent = 0; sent < bytes.length;) {

@@ -218,11 +218,13 @@ export class Session {
       timeoutMs: body.timeout_ms,
       signal,
       log: { debug: log('debug'), info: log('info'), warning: log('warning'), error: log('error') },
-      http: async (method, path, options = {}) => ask('http_request',
-        requestOf(method, path, { connection: body.connection ?? '', ...options }), `${method} ${path}`,
-        (asked, frame) => new Response(asked, frame)),
-      httpInParts: async (method, path, options = {}) => this.#askInParts(body.call, signal,
-        requestOf(method, path, { connection: body.connection ?? '', ...options }), `${method} ${path}`),
+      http: async (method, path, options = {}) => this.#upload(body.call, signal, options.parts,
+        requestOf(method, path, { connection: body.connection ?? '', ...options }), (request) =>
+          ask('http_request', request, `${method} ${path}`, (asked, frame) => new Response(asked, frame))),
+      httpInParts: async (method, path, options = {}) => this.#upload(body.call, signal, options.parts,
+        requestOf(method, path, { connection: body.connection ?? '', ...options }), (request) =>
+          this.#askInParts(body.call, signal, request, `${method} ${path}`)),
+      readBody: () => this.#readBody(body, signal),
       kv: storeOf(ask),
       count: (name, by = 1, labels = {}) => this.#measure('counter', name, by, labels),
       gauge: (name, value, labels = {}) => this.#measure('gauge', name, value, labels),
@@ -233,6 +235,38 @@ export class Session {
       sign: (...request) => sign(ask, ...request),
       emit: (...request) => emit(ask, ...request)
     }
+  }
+
+  /** `ask` sends the request; `given`, where it is there, is its body. */
+  async #upload(call, signal, given, request, ask) {
+    if (given === undefined) return ask(request)
+    signal.throwIfAborted()
+    const parts = new Parts(call, ++this.#lastRequest, this.#send, signal, 'request')
+    this.#streams.set(parts.stream, parts)
+    const answer = ask({ ...request, body_stream: parts.stream })
+    answer.catch(() => {})
+    try {
+      for await (const part of given) await parts.write(part)
+      parts.end()
+    } catch (error) {
+      // Its answer says why the service takes no more.
+      if (error !== parts.failure) throw error
+    } finally {
+      this.#streams.delete(parts.stream)
+    }
+    return answer
+  }
+
+  async * #readBody(body, signal) {
+    signal.throwIfAborted()
+    const number = ++this.#lastRequest
+    const asked = 'the body of the request'
+    const response = new IncomingResponse(asked, body.call, number, this.#send, signal, () => this.#incoming.delete(number))
+    this.#incoming.set(number, { asked, response })
+    this.#send('read_body', { call: body.call, stream: number })
+    const whole = Buffer.from(body.body_base64 ?? body.body ?? '', 'body_base64' in body ? 'base64' : 'utf8')
+    if (whole.length > 0) yield whole
+    yield * response
   }
 
   async #askInParts(call, signal, request, asked) {

@@ -40,6 +40,9 @@ export interface ServeOptions {
   role?: string
   http?: CallOptions['http']
   timeoutMs?: number
+  /** In place of `body`: it comes as the plugin reads it, and breaks off behind them where `breaks` is given. */
+  parts?: (string | Uint8Array)[]
+  breaks?: { code: Code; message: string }
 }
 
 /** The stores of the plugin, one for each tenant. */
@@ -76,6 +79,8 @@ export class FakeHost {
   /** Asks what the plugin serves; throws Failure as the call fails. The headers are not held against the host's list. */
   serve(method: string, path: string, options?: ServeOptions):
     Promise<{ status: number; headers: Record<string, string>; body: Buffer; parts?: Buffer[] }>
+  /** The service answers a body that is sent in parts at its first part, and takes no more. */
+  answersEarly: boolean
   /** Of answers in parts, also of those that were broken off. */
   readonly sentParts: Buffer[]
   /** Throws where manifest and program do not have the same operations. */

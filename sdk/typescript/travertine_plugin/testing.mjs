@@ -28,6 +28,9 @@ export class FakeHost {
   #calls = new Map()
   #parts = new Map()
   #coming = new Map()
+  #uploads = new Map()
+  /** The service answers a body that is sent in parts at its first part, and takes no more. */
+  answersEarly = false
   #lastCall = 0
   #began
 
@@ -51,18 +54,19 @@ export class FakeHost {
   }
 
   async serve(method, path, { query = '', headers = {}, body = '', tenant = 'acme', principalName = 'test', role = 'owner',
-    http = [], timeoutMs = 30_000 } = {}) {
+    http = [], timeoutMs = 30_000, parts, breaks } = {}) {
     return this.#begin('serve', { method, path, query, tenant, principal: 'token:test', principal_name: principalName, role,
       headers: Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]), idempotency_key: 'serve/test',
-      traceparent: '', body_base64: Buffer.from(body).toString('base64'), timeout_ms: timeoutMs }, http)
+      traceparent: '', body_base64: Buffer.from(body).toString('base64'), timeout_ms: timeoutMs }, http,
+    { parts, breaks })
   }
 
-  async #begin(frame, body, http) {
+  async #begin(frame, body, http, inParts) {
     await this.#began
     const number = ++this.#lastCall
     const given = typeof http === 'function' ? http : ((answers) => () => answers.shift())([...http])
     const done = new Promise((resolve, reject) => this.#calls.set(number, { resolve, reject, given, tenant: body.tenant,
-      idempotencyKey: body.idempotency_key, emitted: 0 }))
+      idempotencyKey: body.idempotency_key, emitted: 0, body: inParts }))
     this.#session.take(frame, JSON.parse(JSON.stringify({ call: number, ...body })))
     return done
   }
@@ -97,15 +101,26 @@ export class FakeHost {
       case 'respond': return this.#calls.get(body.call).resolve({ status: body.status,
         headers: Object.fromEntries((body.headers ?? []).map(([name, value]) => [name.toLowerCase(), value])),
         body: Buffer.from(body.body_base64 ?? '', 'base64') })
+      case 'read_body': {
+        const { parts = [], breaks } = this.#calls.get(body.call).body ?? {}
+        this.#coming.set(body.stream, { request: {}, rest: Buffer.concat(parts.map((part) => Buffer.from(part))), breaks,
+          room: roomBytes })
+        return queueMicrotask(() => this.#goOn(body.stream))
+      }
       case 'respond_in_parts': return void this.#parts.set(body.stream, { status: body.status,
         headers: Object.fromEntries(body.headers.map(([name, value]) => [name.toLowerCase(), value])), parts: [] })
       case 'write': {
         const part = Buffer.from(body.base64, 'base64')
+        if (this.#uploads.has(body.stream)) return this.#takeUpload(body.stream, part)
+        if (!this.#parts.has(body.stream)) return // of what was answered early
         this.sentParts.push(part)
         this.#parts.get(body.stream).parts.push(part)
         return queueMicrotask(() => this.#session.take('room', { stream: body.stream, bytes: part.length }))
       }
       case 'end_stream': {
+        const upload = this.#uploads.get(body.stream)
+        if (upload) return this.#endUpload(body.stream, upload)
+        if (!this.#parts.has(body.stream)) return
         const answer = this.#parts.get(body.stream)
         return this.#calls.get(body.call).resolve({ ...answer, body: Buffer.concat(answer.parts) })
       }
@@ -123,7 +138,9 @@ export class FakeHost {
       case 'stream': return void (this.streamed += body.text)
       case 'progress': return void this.progress.push([body.fraction, body.text])
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
-      case 'http_request': return this.#serve(body)
+      case 'http_request':
+        if ('body_stream' in body) return void this.#uploads.set(body.body_stream, { frame: body, parts: [] })
+        return this.#serve(body)
       case 'take': {
         const coming = this.#coming.get(body.stream)
         if (!coming) return
@@ -153,6 +170,23 @@ export class FakeHost {
           JSON.parse(JSON.stringify({ request: body.request, ...members }))))
       }
     }
+  }
+
+  #takeUpload(stream, part) {
+    const upload = this.#uploads.get(stream)
+    upload.parts.push(part)
+    if (!this.answersEarly) return queueMicrotask(() => this.#session.take('room', { stream, bytes: part.length }))
+    queueMicrotask(() => this.#session.take('stream_ended', { stream, code: 'cancelled',
+      message: 'the service has answered and takes no more of it' }))
+    this.#endUpload(stream, upload)
+  }
+
+  #endUpload(stream, { frame, parts }) {
+    this.#uploads.delete(stream)
+    const whole = Buffer.concat(parts)
+    const length = this.answersEarly ? whole.length : frame.body_length ?? whole.length
+    if (whole.length !== length) throw new Error(`${whole.length} bytes were sent, and their length was given as ${length}`)
+    this.#serve({ ...frame, body_base64: whole.toString('base64') })
   }
 
   #serve(body) {

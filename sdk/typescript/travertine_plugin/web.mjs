@@ -76,8 +76,8 @@ export function responseOf(answer) {
     throw new Failure(`the body of the response is a ${typeof body}, which is neither a string nor bytes`)
   }
   if (bytes.length > bodyBytesMax) {
-    throw new Failure(`the body of the response has ${bytes.length} bytes; at most ${bodyBytesMax} are sent`,
-      { code: 'too_large' })
+    throw new Failure(`the body of the response has ${bytes.length} bytes; at most ${bodyBytesMax} are sent; ` +
+      'answer in parts')
   }
   if (!Number.isInteger(status)) throw new Failure(`the status of the response is ${status}, which is not that of HTTP`)
   const pairs = Object.entries(headers).map(([name, value]) => [name, String(value)])
