@@ -12,9 +12,9 @@
 
 namespace trv::plugin_generate {
 
-enum class Language { cpp, python, typescript };
+enum class Language { cpp, python, rust, typescript };
 
-/// "c++", "python", "typescript". Error: invalid, with those there are.
+/// "c++", "python", "rust", "typescript". Error: invalid, with those there are.
 [[nodiscard]] base::Result<Language> language_named(std::string_view name);
 
 /// Where the templates' builds look for it, below the plugin's folder.
@@ -27,6 +27,8 @@ enum class Language { cpp, python, typescript };
 [[nodiscard]] std::string write_cpp(const Model& model);
 /// Classes of typing.TypedDict.
 [[nodiscard]] std::string write_python(const Model& model);
+/// Types that the macros of the crate travertine-plugin read and write.
+[[nodiscard]] std::string write_rust(const Model& model);
 /// Interfaces, in a file of declarations.
 [[nodiscard]] std::string write_typescript(const Model& model);
 

@@ -51,6 +51,7 @@ TEST(Names, a_literal_is_ascii_and_no_escape_takes_the_next_digit) {
             R"(\0011\"\\\?)");
   EXPECT_EQ(python_literal("é😀\n\""), R"("\u00e9\U0001f600\u000a\"")");
   EXPECT_EQ(javascript_literal("😀"), R"("\u{1f600}")");
+  EXPECT_EQ(rust_literal("é😀\n\"\\{}"), R"("\u{e9}\u{1f600}\u{a}\"\\{}")");
 }
 
 TEST(Names, a_comment_ends_no_comment_and_takes_no_line) {
@@ -116,9 +117,18 @@ TEST(Generate, what_contains_itself_ends) {
   EXPECT_THAT(cpp("{"), HasSubstr("error: ask.input: "));
 }
 
+TEST(Generate, a_comment_in_rust_is_no_test_that_cargo_runs) {
+  const auto text = generate(manifest_of(R"({"type":"object","description":"``` panic!(1) ```","properties":{)"
+                                         R"("a":{"type":"string","description":"~~~rust\nfn main() {}"}}})"),
+                             Language::rust);
+  ASSERT_TRUE(text);
+  EXPECT_THAT(*text, HasSubstr("    /// ''' panic!(1) '''\n"));
+  EXPECT_THAT(*text, HasSubstr("        /// ---rust fn main() {}\n"));
+}
+
 TEST(Generate, a_language_is_named_or_refused) {
   EXPECT_EQ(language_named("python").value(), Language::python);
-  EXPECT_THAT(language_named("cobol").error().message(), HasSubstr("c++, python and typescript"));
+  EXPECT_THAT(language_named("cobol").error().message(), HasSubstr("c++, python, rust and typescript"));
 }
 
 }  // namespace

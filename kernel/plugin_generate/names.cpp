@@ -54,7 +54,7 @@ bool turns_text(char32_t character) noexcept {
          character == 0xfeff;
 }
 
-/// `escape` writes a character above U+FFFF.
+/// `escape` writes what is not ASCII that can be printed.
 std::string quoted(std::string_view text, std::string (*escape)(std::uint32_t)) {
   std::string literal = "\"";
   for (std::size_t at = 0; at < text.size();) {
@@ -63,7 +63,7 @@ std::string quoted(std::string_view text, std::string (*escape)(std::uint32_t)) 
     if (character >= ' ' && character <= '~') {
       literal += static_cast<char>(character);
     } else {
-      literal += character > 0xffff ? escape(character) : fmt::format("\\u{:04x}", character);
+      literal += escape(character);
     }
   }
   return literal + '"';
@@ -115,11 +115,19 @@ std::string cpp_literal(std::string_view text) {
 }
 
 std::string python_literal(std::string_view text) {
-  return quoted(text, [](std::uint32_t character) { return fmt::format("\\U{:08x}", character); });
+  return quoted(text, [](std::uint32_t character) {
+    return character > 0xffff ? fmt::format("\\U{:08x}", character) : fmt::format("\\u{:04x}", character);
+  });
+}
+
+std::string rust_literal(std::string_view text) {
+  return quoted(text, [](std::uint32_t character) { return fmt::format("\\u{{{:x}}}", character); });
 }
 
 std::string javascript_literal(std::string_view text) {
-  return quoted(text, [](std::uint32_t character) { return fmt::format("\\u{{{:x}}}", character); });
+  return quoted(text, [](std::uint32_t character) {
+    return character > 0xffff ? fmt::format("\\u{{{:x}}}", character) : fmt::format("\\u{:04x}", character);
+  });
 }
 
 std::string comment_text(std::string_view text) {

@@ -21,6 +21,7 @@ namespace trv::plugin_generate {
 [[nodiscard]] std::string cpp_literal(std::string_view text);
 /// Literals in ASCII, with their quotes.
 [[nodiscard]] std::string python_literal(std::string_view text);
+[[nodiscard]] std::string rust_literal(std::string_view text);
 [[nodiscard]] std::string javascript_literal(std::string_view text);
 
 /// One line of at most 200 characters that ends no comment and turns no line: without control characters, those that

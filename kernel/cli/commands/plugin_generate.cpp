@@ -74,9 +74,10 @@ void add_plugin_generate(Noun& noun) {
   const auto arguments = std::make_shared<GenerateArguments>();
   noun.verb("generate", "Make the types of what the operations take and give, from manifest.json")
       .argument("FOLDER", arguments->folder, "The plugin's folder")
-      .option("--language", "LANGUAGE", arguments->language, "c++, python or typescript; default the plugin's")
-      .option("--output", "FILE", arguments->output,
-              "Default operations.hpp, program/operations.py or program/operations.d.mts in the folder")
+      .option("--language", "LANGUAGE", arguments->language, "c++, python, rust or typescript; default the plugin's")
+      .option(
+          "--output", "FILE", arguments->output,
+          "Default operations.hpp, program/operations.py, src/operations.rs or program/operations.d.mts in the folder")
       .flag("--check", arguments->check, "Write nothing; fail where the file is not up to date")
       .example("trav plugin generate hello")
       .example("trav plugin generate hello --check")

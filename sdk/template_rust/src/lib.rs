@@ -1,18 +1,21 @@
 //! A plugin is an async function for each operation, and a table of them.
 
-use travertine_plugin::{json, path_segment, Call, Failure, Plugin, Request, Value};
+mod operations;
+
+use operations::{EchoInput, EchoOutput, FetchInput, FetchOutput};
+use travertine_plugin::{path_segment, Call, Failure, Plugin, Request, Typed, Value};
 
 async fn echo(call: Call) -> Result<Value, Failure> {
-    let text = call.text("text")?;
-    Ok(json!({ "text": text }))
+    let input: EchoInput = call.input_as()?;
+    Ok(EchoOutput { text: input.text }.to_json())
 }
 
 async fn fetch(call: Call) -> Result<Value, Failure> {
-    let page = call.text("page")?;
-    let answer = call.http(Request::get(format!("/{}", path_segment(page)?))).await?;
+    let FetchInput { page } = call.input_as()?;
+    let answer = call.http(Request::get(format!("/{}", path_segment(&page)?))).await?;
     let message = format!("the service answered {} for {page}", answer.status);
     let answer = answer.error_for_status(message)?;
-    Ok(json!({"content": answer.text()?}))
+    Ok(FetchOutput { content: answer.text()?.to_string() }.to_json())
 }
 
 fn plugin() -> Plugin {
