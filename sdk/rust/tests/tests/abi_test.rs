@@ -106,6 +106,8 @@ fn the_bindings_are_those_of_the_headers() {
         trv_host_serve { struct_size, respond }
         trv_plugin_serve { struct_size, serve }
         trv_host_stream { struct_size, respond, write, end, send, take, drop }
+        trv_upload { struct_size, answer_in_parts, stream_id, length }
+        trv_host_stream_2 { struct_size, respond, write, end, send, take, drop, upload, read }
         trv_plugin_stream { struct_size, on_part, on_end, on_error, on_room }
     };
     numbers!(facts, c, TRV_ABI_MAJOR TRV_ABI_MINOR
@@ -118,6 +120,7 @@ fn the_bindings_are_those_of_the_headers() {
         TRV_HOST_HTTP_SIZE_V1 TRV_HOST_TIMER_SIZE_V1 TRV_HTTP_REQUEST_SIZE_V1 TRV_HTTP_RESPONSE_SIZE_V1
         TRV_HOST_KV_SIZE_V1 TRV_HOST_SECRET_SIZE_V1 TRV_HOST_EVENT_SIZE_V1 TRV_KV_ANSWER_SIZE_V1 TRV_EVENT_SIZE_V1
         TRV_SERVE_REQUEST_SIZE_V1 TRV_SERVE_RESPONSE_SIZE_V1 TRV_HOST_SERVE_SIZE_V1 TRV_HOST_STREAM_SIZE_V1
+        TRV_HOST_STREAM_2_SIZE_V1 TRV_UPLOAD_SIZE_V1 TRV_LENGTH_UNKNOWN
         TRV_STREAM_ROOM_BYTES TRV_STREAM_PART_BYTES);
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
@@ -140,6 +143,7 @@ fn the_bindings_are_those_of_the_headers() {
         ("TRV_EXT_SECRET", TRV_EXT_SECRET.trim_end_matches('\0')),
         ("TRV_EXT_SERVE", TRV_EXT_SERVE.trim_end_matches('\0')),
         ("TRV_EXT_STREAM", TRV_EXT_STREAM.trim_end_matches('\0')),
+        ("TRV_EXT_STREAM_2", TRV_EXT_STREAM_2.trim_end_matches('\0')),
         ("TRV_EXT_EVENT", TRV_EXT_EVENT.trim_end_matches('\0')),
     ];
     for (name, _) in texts {

@@ -18,6 +18,7 @@ pub const TRV_EXT_LOG: &str = "trv.log/1\0";
 pub const TRV_EXT_TIMER: &str = "trv.timer/1\0";
 pub const TRV_EXT_SERVE: &str = "trv.serve/1\0";
 pub const TRV_EXT_STREAM: &str = "trv.stream/1\0";
+pub const TRV_EXT_STREAM_2: &str = "trv.stream/2\0";
 
 pub const TRV_EXT_OPERATION: &str = "trv.operation/1\0";
 pub const TRV_EXT_KV: &str = "trv.kv/1\0";
@@ -30,6 +31,7 @@ pub const TRV_EXT_HEALTH: &str = "trv.health/1\0";
 pub const TRV_STATE_BYTES_MAX: u64 = 1_000_000;
 pub const TRV_STREAM_ROOM_BYTES: u64 = 262_144;
 pub const TRV_STREAM_PART_BYTES: u64 = 65_536;
+pub const TRV_LENGTH_UNKNOWN: u64 = u64::MAX;
 
 pub const TRV_KV_ABSENT: u64 = 0;
 pub const TRV_KV_ANY: u64 = u64::MAX;
@@ -85,6 +87,8 @@ pub const TRV_SERVE_REQUEST_SIZE_V1: u32 = 192;
 pub const TRV_SERVE_RESPONSE_SIZE_V1: u32 = 40;
 pub const TRV_HOST_SERVE_SIZE_V1: u32 = 16;
 pub const TRV_HOST_STREAM_SIZE_V1: u32 = 56;
+pub const TRV_HOST_STREAM_2_SIZE_V1: u32 = 72;
+pub const TRV_UPLOAD_SIZE_V1: u32 = 24;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -449,6 +453,35 @@ pub struct trv_host_stream {
         unsafe extern "C" fn(host: *const trv_host, call_id: u64, request_id: u64, request: *const trv_http_request),
     pub take: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64, byte_count: u64),
     pub drop: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64),
+}
+
+#[repr(C)]
+pub struct trv_upload {
+    pub struct_size: u32,
+    pub answer_in_parts: u32,
+    pub stream_id: u64,
+    pub length: u64,
+}
+
+#[repr(C)]
+pub struct trv_host_stream_2 {
+    pub struct_size: u32,
+    pub respond:
+        unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64, head: *const trv_serve_response),
+    pub write: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64, part: trv_bytes),
+    pub end: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64),
+    pub send:
+        unsafe extern "C" fn(host: *const trv_host, call_id: u64, request_id: u64, request: *const trv_http_request),
+    pub take: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64, byte_count: u64),
+    pub drop: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64),
+    pub upload: unsafe extern "C" fn(
+        host: *const trv_host,
+        call_id: u64,
+        request_id: u64,
+        request: *const trv_http_request,
+        upload: *const trv_upload,
+    ),
+    pub read: unsafe extern "C" fn(host: *const trv_host, call_id: u64, stream_id: u64),
 }
 
 #[repr(C)]
