@@ -72,8 +72,11 @@ async fn measure(call: Call) -> Result<Value, Failure> {
 }
 
 /// `/counts`: all counts as JSON. `/counts.csv`: the same line by line, in parts. `/export/<name>`: what the service has,
-/// passed on as it comes.
-async fn serve(call: Call, request: WebRequest) -> Result<WebResponse, Failure> {
+/// passed on as it comes; PUT passes on to the service what the client sends.
+async fn serve(call: Call, mut request: WebRequest) -> Result<WebResponse, Failure> {
+    if request.method == "PUT" {
+        return put(&call, &mut request).await;
+    }
     match request.path.as_str() {
         "/counts" => {
             let page = call.kv().list("count/", "", 100).await?;
@@ -95,8 +98,7 @@ async fn serve(call: Call, request: WebRequest) -> Result<WebResponse, Failure> 
             }
         }
         path => {
-            let export = path.strip_prefix("/export/").ok_or_else(|| Failure::new(Code::NotFound, "no such page"))?;
-            let request = Request::get(format!("/{export}")).connection("exports");
+            let request = Request::get(format!("/{}", export_of(path)?)).connection("exports");
             let answer = call.http_in_parts(request).await?;
             let mut answer = answer.error_for_status("the service does not have this export")?;
             let mut out = call.respond_in_parts(WebResponse::new(200).header("content-type", "text/csv"));
@@ -106,6 +108,23 @@ async fn serve(call: Call, request: WebRequest) -> Result<WebResponse, Failure> 
             out.end()
         }
     }
+}
+
+fn export_of(path: &str) -> Result<&str, Failure> {
+    path.strip_prefix("/export/").ok_or_else(|| Failure::new(Code::NotFound, "no such page"))
+}
+
+async fn put(call: &Call, request: &mut WebRequest) -> Result<WebResponse, Failure> {
+    let to = Request::put(format!("/{}", export_of(&request.path)?)).connection("exports");
+    let mut upload = call.upload(to, None);
+    let mut body = call.read_body(request);
+    while let Some(part) = body.next().await? {
+        if upload.write(part).await.is_err() {
+            break; // the service takes no more; its answer says why
+        }
+    }
+    let answer = upload.end().await?.error_for_status("the service does not take this export")?;
+    Ok(WebResponse::new(answer.status))
 }
 
 fn plugin() -> Plugin {

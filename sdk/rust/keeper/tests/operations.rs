@@ -109,6 +109,9 @@ fn clients_see_what_was_counted_and_what_the_service_has() {
     let export = get("/export/x", &[Answer::parts(200, ["one", "two"])]).unwrap();
     assert_eq!((export.text(), export.header("content-type")), ("onetwo", Some("text/csv")));
     assert_eq!(get("/export/x", &[Answer::new(500, "")]).unwrap_err().code, Code::Unavailable);
+    let put = host.begin_request_in_parts(web_request("PUT", "/export/y"), ["three", "four"], None);
+    assert_eq!(host.finish_request(put, &[Answer::new(201, "")]).unwrap().status, 201);
+    assert_eq!(host.requests().last().unwrap().body, b"threefour");
     assert_eq!(get("/other", &[]).unwrap_err().code, Code::NotFound);
     assert_eq!(host.faults(), Vec::<String>::new());
 }

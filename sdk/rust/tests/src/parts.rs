@@ -102,6 +102,42 @@ pub async fn serve(call: Call, request: WebRequest) -> Result<WebResponse, Failu
             }
             out.end()
         }
+        "/pass-on" => {
+            let mut request = request;
+            let length = request.parameter("length").and_then(|text| text.parse().ok());
+            let mut upload = call.upload(Request::put("/archive").connection("main"), length);
+            let mut body = call.read_body(&mut request);
+            while let Some(part) = body.next().await? {
+                if upload.write(part).await.is_err() {
+                    break;
+                }
+            }
+            let answer = upload.end().await?;
+            Ok(WebResponse::text(answer.status, answer.text()?))
+        }
+        "/upload" => {
+            let mut upload = call.upload_in_parts(Request::put("/archive").connection("main"), None);
+            upload.write("one, ").await?;
+            upload.write("two").await?;
+            let mut answer = upload.end().await?;
+            let mut size = 0;
+            while let Some(part) = answer.next().await? {
+                size += part.len();
+            }
+            Ok(WebResponse::text(answer.status(), size.to_string()))
+        }
+        "/torn-upload" => {
+            let mut upload = call.upload(Request::put("/archive").connection("main"), None);
+            let is_done = AtOnce(upload.write(vec![b'x'; 3_000_000])).await;
+            assert!(!is_done);
+            upload.end().await?;
+            Ok(WebResponse::new(204))
+        }
+        "/reads-one" => {
+            let mut request = request;
+            let part = call.read_body(&mut request).next().await?;
+            Ok(WebResponse::text(200, part.map_or(0, |part| part.len()).to_string()))
+        }
         "/torn" => {
             let mut out = call.respond_in_parts(text());
             let is_done = AtOnce(out.write(vec![b'x'; 3_000_000])).await;

@@ -226,3 +226,61 @@ fn the_fake_notes_who_answers_an_operation_in_parts() {
     let _ = host.call("confused", json!({}), &[]);
     assert!(host.faults()[0].contains("not of a client"), "{:?}", host.faults());
 }
+
+#[test]
+fn a_body_is_passed_on_part_by_part() {
+    let _alone = alone();
+    let host = host();
+    let put = |target: &str| web_request("PUT", target);
+    let parts: Vec<Vec<u8>> = (0..30_u8).map(|number| vec![number; 100_000]).collect();
+    let call = host.begin_request_in_parts(put("/pass-on?length=3000000"), parts.clone(), None);
+    assert_eq!(host.finish_request(call, &[Answer::new(201, "kept")]).unwrap().text(), "kept");
+    assert_eq!((host.requests()[0].method.as_str(), host.requests()[0].body == parts.concat()), ("PUT", true));
+    let whole = WebRequest { body: b"all at once".to_vec(), ..put("/pass-on") };
+    assert!(host.request(whole, &[Answer::new(201, "")]).is_ok());
+    assert_eq!(host.requests()[1].body, b"all at once");
+    assert!(host.request(put("/pass-on"), &[Answer::new(204, "")]).is_ok());
+    assert_eq!(host.requests()[2].body, b"");
+    let uploaded = host.request(put("/upload"), &[Answer::parts(200, ["a", "bc"])]).unwrap();
+    assert_eq!((uploaded.text(), host.requests()[3].body.as_slice()), ("3", &b"one, two"[..]));
+    check(&host);
+}
+
+#[test]
+fn a_service_that_takes_no_more_of_a_body_answers_all_the_same() {
+    let _alone = alone();
+    let host = host();
+    let parts = (0..10).map(|_| vec![b'x'; 100_000]);
+    let call = host.begin_request_in_parts(web_request("PUT", "/pass-on"), parts, None);
+    assert!(host.let_parts_come() && host.refuse_body());
+    let answer = host.finish_request(call, &[Answer::new(413, "too much")]).unwrap();
+    assert_eq!((answer.status, answer.text()), (413, "too much"));
+    assert!(host.requests()[0].body.len() < 1_000_000);
+    check(&host);
+}
+
+#[test]
+fn a_body_that_breaks_and_one_that_is_not_read_to_its_end() {
+    let _alone = alone();
+    let host = host();
+    let broke = Failure::new(Code::Cancelled, "the client has gone");
+    let call = host.begin_request_in_parts(web_request("PUT", "/pass-on"), ["half"], Some(broke.clone()));
+    assert_eq!(host.finish_request(call, &[]), Err(broke));
+    let call = host.begin_request_in_parts(web_request("PUT", "/reads-one"), ["one", "two"], None);
+    assert_eq!(host.finish_request(call, &[]).unwrap().text(), "3");
+    assert_eq!(host.dropped(), 1);
+    let failure = host.request(web_request("PUT", "/torn-upload"), &[]).unwrap_err();
+    assert!(failure.message.contains("ended before all that was written"), "{failure}");
+    check(&host);
+}
+
+#[test]
+fn a_host_without_bodies_in_parts_gives_them_whole_and_takes_none() {
+    let _alone = alone();
+    let host = Host::start_without(&trv_entry_v1, json!({}), &["trv.stream/2"]).unwrap();
+    let whole = WebRequest { body: b"all".to_vec(), ..web_request("PUT", "/reads-one") };
+    assert_eq!(host.request(whole, &[]).unwrap().text(), "3");
+    let failure = host.request(web_request("PUT", "/pass-on"), &[]).unwrap_err();
+    assert!(failure.code == Code::Denied && failure.message.contains("trv.stream/2"), "{failure}");
+    check(&host);
+}

@@ -2,11 +2,11 @@ use crate::abi;
 use crate::failure::{milliseconds, Failure};
 use crate::host::{Answer, Arrival, Shared};
 use crate::http::{Request, Response};
-use crate::parts::{Incoming, Opening, Parts};
+use crate::parts::{Incoming, IncomingBody, Opening, Parts, Upload};
 use crate::services::{Asked, Event, Kv, SignatureKind};
 use crate::task::Life;
 use crate::typed::Typed;
-use crate::web::WebResponse;
+use crate::web::{WebRequest, WebResponse};
 use serde_json::Value;
 use std::fmt;
 use std::future::Future;
@@ -170,6 +170,9 @@ impl Call {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
     }
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
     pub(crate) fn has_ended(&self) -> bool {
         self.0.life.has_ended.load(Ordering::SeqCst)
     }
@@ -210,6 +213,37 @@ impl Call {
         let connection = request.connection.as_deref().unwrap_or(&self.0.connection);
         let id = shared.send_in_parts(self.0.id, &request, connection);
         Opening::new(Waiting { shared, id: Some(id) }, Some(Incoming::new(self.clone(), id)))
+    }
+
+    /// Sends a request now whose body is written then (trv.stream/2), of `length` bytes where that is known. The request's
+    /// timeout is the time without progress.
+    pub fn upload(&self, request: Request, length: Option<u64>) -> Upload<Exchange> {
+        let (ids, waiting) = self.begin_upload(request, length, false);
+        Upload::new(self.clone(), ids, Exchange(waiting))
+    }
+
+    /// As `upload`, with an answer that comes in parts.
+    pub fn upload_in_parts(&self, request: Request, length: Option<u64>) -> Upload<Opening> {
+        let (ids, waiting) = self.begin_upload(request, length, true);
+        let incoming = waiting.id.map(|id| Incoming::new(self.clone(), id));
+        Upload::new(self.clone(), ids, Opening::new(waiting, incoming))
+    }
+
+    fn begin_upload(&self, request: Request, length: Option<u64>, in_parts: bool) -> ((u64, u64), Waiting) {
+        let shared = self.0.shared.clone();
+        if self.has_ended() {
+            return ((0, shared.refuse_parts(self.0.id)), Waiting { shared, id: None });
+        }
+        let connection = request.connection.as_deref().unwrap_or(&self.0.connection);
+        let ids = shared.upload(self.0.id, &request, connection, length, in_parts);
+        (ids, Waiting { shared, id: Some(ids.0) })
+    }
+
+    /// Reads the body of the request that the call answers in parts, where the manifest says `"bodies": "in-parts"`; the
+    /// client waits while nobody reads. A body that came whole is taken out of `request` and is one part. Once.
+    pub fn read_body(&self, request: &mut WebRequest) -> IncomingBody {
+        let whole = std::mem::take(&mut request.body);
+        IncomingBody::new(self.clone(), self.0.shared.read_body(self.0.id, whole))
     }
 
     /// Answers a request over HTTP in parts (trv.stream/1): status, headers and, as the first part, a body of at most

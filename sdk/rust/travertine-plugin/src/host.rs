@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     event: AtomicPtr<abi::trv_host_event>,
     serve: AtomicPtr<abi::trv_host_serve>,
     stream: AtomicPtr<abi::trv_host_stream>,
+    stream_2: AtomicPtr<abi::trv_host_stream_2>,
     is_closed: AtomicBool,
     inside: AtomicUsize,
     last_id: AtomicU64,
@@ -109,6 +110,7 @@ impl Shared {
             event: AtomicPtr::default(),
             serve: AtomicPtr::default(),
             stream: AtomicPtr::default(),
+            stream_2: AtomicPtr::default(),
             is_closed: AtomicBool::new(false),
             inside: AtomicUsize::new(0),
             last_id: AtomicU64::new(0),
@@ -137,6 +139,8 @@ impl Shared {
             self.event.store(service(self.host, abi::TRV_EXT_EVENT, abi::TRV_HOST_EVENT_SIZE_V1), Ordering::SeqCst);
             self.serve.store(service(self.host, abi::TRV_EXT_SERVE, abi::TRV_HOST_SERVE_SIZE_V1), Ordering::SeqCst);
             self.stream.store(service(self.host, abi::TRV_EXT_STREAM, abi::TRV_HOST_STREAM_SIZE_V1), Ordering::SeqCst);
+            self.stream_2
+                .store(service(self.host, abi::TRV_EXT_STREAM_2, abi::TRV_HOST_STREAM_2_SIZE_V1), Ordering::SeqCst);
         }
         !self.call.load(Ordering::SeqCst).is_null()
     }
@@ -268,6 +272,11 @@ impl Shared {
 
     /// Within the gate.
     fn send_by(&self, send: SendTo, call_id: u64, id: u64, request: &Request, connection: &str) {
+        self.lend_request(request, connection, |raw| unsafe { send(self.host, call_id, id, raw) });
+    }
+
+    /// Gives `with` the request as the ABI writes it, valid until `with` returns.
+    fn lend_request(&self, request: &Request, connection: &str, with: impl FnOnce(&abi::trv_http_request)) {
         let headers = abi::trv_header::borrow_all(&request.headers);
         let raw = abi::trv_http_request {
             struct_size: abi::size_of::<abi::trv_http_request>(),
@@ -280,7 +289,7 @@ impl Shared {
             // 0 is what is left of the call's time: a shorter one than 1 ms is 1 ms.
             timeout_ms: request.timeout.map(|time| milliseconds(time).max(1)).unwrap_or(0),
         };
-        unsafe { send(self.host, call_id, id, &raw) };
+        with(&raw);
     }
 
     pub(crate) fn set_timer(&self, call_id: u64, after_ms: u64) -> u64 {

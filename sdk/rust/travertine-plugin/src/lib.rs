@@ -43,7 +43,7 @@ mod web;
 pub use call::{Call, Exchange, Level, Pause, Span};
 pub use failure::{Code, Failure};
 pub use http::{path_segment, percent_decode, percent_encode, Request, Response};
-pub use parts::{Incoming, Next, Opening, Parts, Write};
+pub use parts::{Incoming, IncomingBody, Next, Opening, Parts, Upload, Write};
 pub use plugin::Plugin;
 pub use serde_json::{self, json, Value};
 pub use services::{Asked, Entry, Event, Kv, Page, SignatureKind};

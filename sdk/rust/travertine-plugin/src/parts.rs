@@ -1,4 +1,4 @@
-//! Bodies in parts (trv.stream/1), as the author sees them: an answer that comes, and one that is given.
+//! Bodies in parts (trv.stream/1, trv.stream/2), as the author sees them: what comes, and what is given.
 
 use crate::call::{other_answer, Call, Waiting};
 use crate::failure::Failure;
@@ -74,7 +74,7 @@ impl Incoming {
     /// What has come since the part before, not empty; `None`: the answer is whole. A failure, and then the same one
     /// again, where the rest will not come.
     pub fn next(&mut self) -> Next<'_> {
-        Next(self)
+        Next { call: &self.call, id: self.id }
     }
 }
 
@@ -86,16 +86,42 @@ impl Drop for Incoming {
 
 /// The next part; `await` gives it.
 #[must_use = "a part that is not awaited does not come"]
-pub struct Next<'a>(&'a mut Incoming);
+pub struct Next<'a> {
+    call: &'a Call,
+    id: u64,
+}
 
 impl Future for Next<'_> {
     type Output = Result<Option<Vec<u8>>, Failure>;
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let incoming = &self.0;
-        if incoming.call.has_ended() {
+        if self.call.has_ended() {
             return Poll::Ready(Err(Failure::cancelled()));
         }
-        incoming.call.shared().take_part(incoming.id, context.waker()).map_or(Poll::Pending, Poll::Ready)
+        self.call.shared().take_part(self.id, context.waker()).map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// The body of a request to the plugin, its parts one after the other: `Call::read_body`. Where it is dropped before its
+/// end, the rest is not wanted.
+pub struct IncomingBody {
+    call: Call,
+    id: u64,
+}
+
+impl IncomingBody {
+    pub(crate) fn new(call: Call, id: u64) -> IncomingBody {
+        IncomingBody { call, id }
+    }
+
+    /// As `Incoming::next`.
+    pub fn next(&mut self) -> Next<'_> {
+        Next { call: &self.call, id: self.id }
+    }
+}
+
+impl Drop for IncomingBody {
+    fn drop(&mut self) {
+        self.call.shared().drop_stream(self.id, !self.call.has_ended());
     }
 }
 
@@ -115,36 +141,100 @@ impl Future for Next<'_> {
 /// }
 /// ```
 #[must_use = "an answer that is not ended is cut"]
-pub struct Parts {
+pub struct Parts(Body);
+
+impl Parts {
+    pub(crate) fn new(call: Call, id: u64) -> Parts {
+        Parts(Body { call, id, is_torn: false })
+    }
+
+    /// Of any size. `await` ends once the client has taken enough for all of it to be on its way.
+    pub fn write<B: AsRef<[u8]> + Unpin>(&mut self, bytes: B) -> Write<'_, B> {
+        self.0.write(bytes)
+    }
+
+    /// To be returned: the answer is whole.
+    pub fn end(self) -> Result<WebResponse, Failure> {
+        if let Some(failure) = self.0.call.shared().writing_failure(self.0.id) {
+            return Err(failure);
+        }
+        if self.0.is_torn {
+            return Err(torn("an answer in parts"));
+        }
+        Ok(WebResponse { stream: Some(self.0.id), ..WebResponse::new(200) })
+    }
+}
+
+/// A request whose body is written, of up to 1 GiB; `A` is what `end` gives: an `Exchange`, or an `Opening` where the
+/// answer comes in parts. A service that reads slowly holds up who writes. Nothing repeats such a request.
+///
+/// ```
+/// use travertine_plugin::{Call, Failure, Request, WebRequest, WebResponse};
+///
+/// async fn pass_on(call: Call, mut request: WebRequest) -> Result<WebResponse, Failure> {
+///     let mut upload = call.upload(Request::put("/archive").connection("archive"), None);
+///     let mut body = call.read_body(&mut request);
+///     while let Some(part) = body.next().await? {
+///         if upload.write(part).await.is_err() {
+///             break; // the service takes no more; its answer says why
+///         }
+///     }
+///     let answer = upload.end().await?.error_for_status("the archive did not take it")?;
+///     Ok(WebResponse::new(answer.status))
+/// }
+/// ```
+#[must_use = "a body that is not ended keeps its request waiting"]
+pub struct Upload<A> {
+    body: Body,
+    request_id: u64,
+    answer: A,
+}
+
+impl<A> Upload<A> {
+    pub(crate) fn new(call: Call, ids: (u64, u64), answer: A) -> Upload<A> {
+        Upload { body: Body { call, id: ids.1, is_torn: false }, request_id: ids.0, answer }
+    }
+
+    /// Of any size. `await` ends once the service has taken enough for all of it to be on its way. A failure where it takes
+    /// no more: the answer says why.
+    pub fn write<B: AsRef<[u8]> + Unpin>(&mut self, bytes: B) -> Write<'_, B> {
+        self.body.write(bytes)
+    }
+
+    /// What was written is the whole body. `await` gives the answer.
+    pub fn end(self) -> A {
+        let shared = self.body.call.shared();
+        if shared.writing_failure(self.body.id).is_some() {
+            return self.answer;
+        }
+        if self.body.is_torn {
+            shared.give_up_upload(self.request_id, torn("the body of a request"));
+        } else if !self.body.call.has_ended() {
+            shared.end_parts(self.body.call.id(), self.body.id);
+        }
+        self.answer
+    }
+}
+
+fn torn(what: &str) -> Failure {
+    Failure::internal(format!("{what} was ended before all that was written had been taken"))
+}
+
+/// What is written under one stream.
+struct Body {
     call: Call,
     id: u64,
     is_torn: bool,
 }
 
-impl Parts {
-    pub(crate) fn new(call: Call, id: u64) -> Parts {
-        Parts { call, id, is_torn: false }
-    }
-
-    /// Of any size. `await` ends once the client has taken enough for all of it to be on its way.
-    pub fn write<B: AsRef<[u8]> + Unpin>(&mut self, bytes: B) -> Write<'_, B> {
+impl Body {
+    fn write<B: AsRef<[u8]> + Unpin>(&mut self, bytes: B) -> Write<'_, B> {
         let was_torn = self.is_torn;
-        Write { parts: self, bytes, sent: 0, was_torn }
-    }
-
-    /// To be returned: the answer is whole.
-    pub fn end(self) -> Result<WebResponse, Failure> {
-        if let Some(failure) = self.call.shared().writing_failure(self.id) {
-            return Err(failure);
-        }
-        if self.is_torn {
-            return Err(Failure::internal("an answer in parts was ended before all that was written had been taken"));
-        }
-        Ok(WebResponse { stream: Some(self.id), ..WebResponse::new(200) })
+        Write { body: self, bytes, sent: 0, was_torn }
     }
 }
 
-impl Drop for Parts {
+impl Drop for Body {
     fn drop(&mut self) {
         self.call.shared().forget_writing(self.id);
     }
@@ -153,7 +243,7 @@ impl Drop for Parts {
 /// Bytes that are written; `await` sends them.
 #[must_use = "nothing is written before it is awaited"]
 pub struct Write<'a, B> {
-    parts: &'a mut Parts,
+    body: &'a mut Body,
     bytes: B,
     sent: usize,
     was_torn: bool,
@@ -165,19 +255,19 @@ impl<B: AsRef<[u8]> + Unpin> Future for Write<'_, B> {
         let this = &mut *self;
         let bytes = this.bytes.as_ref();
         while this.sent < bytes.len() {
-            if this.parts.call.has_ended() {
+            if this.body.call.has_ended() {
                 return Poll::Ready(Err(Failure::cancelled()));
             }
             // Where this is dropped in between, a part of it has gone out.
-            this.parts.is_torn = true;
-            match this.parts.call.shared().write_part(this.parts.id, &bytes[this.sent..], context.waker()) {
+            this.body.is_torn = true;
+            match this.body.call.shared().write_part(this.body.id, &bytes[this.sent..], context.waker()) {
                 None => return Poll::Pending,
                 Some(Err(failure)) => return Poll::Ready(Err(failure)),
                 Some(Ok(size)) => this.sent += size,
             }
         }
-        this.parts.is_torn = this.was_torn;
-        Poll::Ready(match this.parts.call.shared().writing_failure(this.parts.id) {
+        this.body.is_torn = this.was_torn;
+        Poll::Ready(match this.body.call.shared().writing_failure(this.body.id) {
             Some(failure) => Err(failure),
             None => Ok(()),
         })

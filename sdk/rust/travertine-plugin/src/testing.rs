@@ -16,6 +16,7 @@
 //! Time is not real: a call that waits for a time goes on at once, and `waited` says for how long it would have waited.
 
 mod asked;
+mod bodies;
 mod http;
 mod seen;
 mod services;
@@ -29,6 +30,7 @@ use crate::call::Level;
 use crate::failure::Failure;
 use crate::guard::lock;
 use asked::{fail_activation, get_extension};
+use bodies::Uploading;
 use serde_json::Value;
 use services::Reply;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -62,6 +64,11 @@ struct State {
     coming: BTreeMap<u64, Coming>,
     served: HashMap<u64, Served>,
     client_waits: bool,
+    uploading: BTreeMap<u64, Uploading>,
+    /// Requests whose bodies are being written: they are answered once they are whole.
+    open_unwritten: HashSet<u64>,
+    /// Of clients' requests that have not been read, and how they break.
+    bodies: HashMap<u64, (Vec<Vec<u8>>, Option<Failure>)>,
     dropped: usize,
     /// (due, id)
     timers: Vec<(u64, u64)>,
@@ -107,6 +114,7 @@ impl Inner {
             state.faults.push(format!("a second answer to call {call_id}"));
         }
         state.coming.retain(|_, coming| coming.call_id != call_id);
+        state.uploading.retain(|_, one| one.call_id != call_id);
         self.changed.notify_all();
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies in parts (trv.stream/1): answers on their way to a call, and those that a call writes.
+//! Bodies in parts (trv.stream/1, trv.stream/2): what is on its way to a call, and what a call writes.
 
 use super::{Answer, Arrival, Shared};
 use crate::abi;
@@ -11,19 +11,19 @@ use std::task::Waker;
 /// Not each part is reported as taken for itself.
 const REPORTED_FROM: u64 = 32_768;
 
-/// An answer to a request of the call.
+/// An answer to a request of the call, or the body of the request that the call answers.
 pub(super) struct Arriving {
     call_id: u64,
     bytes: Vec<u8>,
     untaken: u64,
-    /// The host has no trv.stream/1.
+    /// The host has no streams for it.
     comes_whole: bool,
     has_ended: bool,
     failure: Option<Failure>,
     waker: Option<Waker>,
 }
 
-/// An answer of the call to a client.
+/// An answer of the call to a client, or the body of a request of the call.
 pub(super) struct Writing {
     call_id: u64,
     room: u64,
@@ -31,20 +31,18 @@ pub(super) struct Writing {
     waker: Option<Waker>,
 }
 
+impl Arriving {
+    fn new(call_id: u64, comes_whole: bool) -> Arriving {
+        Arriving { call_id, bytes: Vec::new(), untaken: 0, comes_whole, has_ended: false, failure: None, waker: None }
+    }
+}
+
 impl Shared {
     /// As `send`; the id is that of the stream, too. What arrives is the head.
     pub(crate) fn send_in_parts(&self, call_id: u64, request: &Request, connection: &str) -> u64 {
         let id = self.add_wait(call_id, false);
         let stream = self.table(&self.stream);
-        let arriving = Arriving {
-            call_id,
-            bytes: Vec::new(),
-            untaken: 0,
-            comes_whole: stream.is_none(),
-            has_ended: false,
-            failure: None,
-            waker: None,
-        };
+        let arriving = Arriving::new(call_id, stream.is_none());
         lock(&self.arriving).insert(id, arriving);
         match (stream, self.table(&self.http)) {
             (Some((_inside, stream)), _) => self.send_by(stream.send, call_id, id, request, connection),
@@ -178,6 +176,72 @@ impl Shared {
         id
     }
 
+    /// As `send`, or where the answer comes in parts as `send_in_parts`, with a body that is written under the second id.
+    pub(crate) fn upload(
+        &self,
+        call_id: u64,
+        request: &Request,
+        connection: &str,
+        length: Option<u64>,
+        answer_in_parts: bool,
+    ) -> (u64, u64) {
+        let id = self.add_wait(call_id, false);
+        let stream_id = self.next_id();
+        let room = abi::TRV_STREAM_ROOM_BYTES;
+        let mut writing = Writing { call_id, room, failure: None, waker: None };
+        let refusal = if !request.body.is_empty() {
+            Some(Failure::invalid("a request whose body is written has another one; write() sends all of it"))
+        } else if self.table(&self.stream_2).is_none() {
+            Some(Failure::new(Code::Denied, "this host takes no bodies of requests in parts (trv.stream/2)"))
+        } else {
+            None
+        };
+        writing.failure = refusal.clone();
+        lock(&self.writing).insert(stream_id, writing);
+        if answer_in_parts {
+            lock(&self.arriving).insert(id, Arriving::new(call_id, false));
+        }
+        match (refusal, self.table(&self.stream_2)) {
+            (None, Some((_inside, stream))) => {
+                let upload = abi::trv_upload {
+                    struct_size: abi::TRV_UPLOAD_SIZE_V1,
+                    answer_in_parts: u32::from(answer_in_parts),
+                    stream_id,
+                    length: length.unwrap_or(abi::TRV_LENGTH_UNKNOWN),
+                };
+                self.lend_request(request, connection, |raw| unsafe {
+                    (stream.upload)(self.host, call_id, id, raw, &upload)
+                });
+            }
+            (refusal, _) => {
+                if let Some(arriving) = lock(&self.arriving).get_mut(&id) {
+                    arriving.has_ended = true;
+                }
+                self.refuse(id, refusal.unwrap_or_else(Failure::cancelled));
+            }
+        }
+        (id, stream_id)
+    }
+
+    /// The request will have no answer: its body is not whole.
+    pub(crate) fn give_up_upload(&self, id: u64, failure: Failure) {
+        self.refuse(id, failure);
+    }
+
+    /// Begins to read the body of the request that the call answers; `whole` is what has come of it with its head.
+    pub(crate) fn read_body(&self, call_id: u64, whole: Vec<u8>) -> u64 {
+        let id = self.next_id();
+        let stream = if whole.is_empty() { self.table(&self.stream_2) } else { None };
+        let mut arriving = Arriving::new(call_id, stream.is_none());
+        arriving.has_ended = stream.is_none();
+        arriving.bytes = whole;
+        lock(&self.arriving).insert(id, arriving);
+        if let Some((_inside, stream)) = stream {
+            unsafe { (stream.read)(self.host, call_id, id) };
+        }
+        id
+    }
+
     /// One that takes nothing, because its call has ended.
     pub(crate) fn refuse_parts(&self, call_id: u64) -> u64 {
         let id = self.next_id();
@@ -224,7 +288,7 @@ impl Shared {
         let _writing = lock(&self.writing).remove(&id);
     }
 
-    /// Ends the call.
+    /// Ends the call, or the body of a request.
     pub(crate) fn end_parts(&self, call_id: u64, id: u64) {
         if let Some((_inside, stream)) = self.table(&self.stream) {
             unsafe { (stream.end)(self.host, call_id, id) };

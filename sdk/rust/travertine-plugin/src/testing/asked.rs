@@ -1,5 +1,6 @@
 //! What the plugin asks of the host for tests: the functions of its tables.
 
+use super::bodies::STREAM_2;
 use super::http::HTTP;
 use super::of;
 use super::services::{EVENT, KV, SECRET};
@@ -104,6 +105,7 @@ pub(super) unsafe extern "C" fn get_extension(host: *const abi::trv_host, id: *c
     }
     match id.to_bytes_with_nul() {
         id if id == abi::TRV_EXT_SERVE.as_bytes() => &SERVE as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_STREAM_2.as_bytes() => &STREAM_2 as *const _ as *const c_void,
         id if id == abi::TRV_EXT_STREAM.as_bytes() => &STREAM as *const _ as *const c_void,
         id if id == abi::TRV_EXT_KV.as_bytes() => &KV as *const _ as *const c_void,
         id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,

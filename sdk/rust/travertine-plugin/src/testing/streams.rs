@@ -75,7 +75,9 @@ pub(super) struct Served {
 
 impl State {
     pub(super) fn has_parts(&self) -> bool {
-        self.coming.values().any(Coming::can_go_on) || self.client_that_takes().is_some()
+        self.upload_to_take().is_some()
+            || self.coming.values().any(Coming::can_go_on)
+            || self.client_that_takes().is_some()
     }
 
     fn client_that_takes(&self) -> Option<u64> {
@@ -102,13 +104,16 @@ impl State {
     }
 }
 
-unsafe extern "C" fn write(host: *const abi::trv_host, call_id: u64, stream_id: u64, part: abi::trv_bytes) {
+pub(super) unsafe extern "C" fn write(host: *const abi::trv_host, call_id: u64, stream_id: u64, part: abi::trv_bytes) {
     let mut state = lock(&of(host).state);
     let part = part.as_slice();
     if part.len() as u64 > abi::TRV_STREAM_PART_BYTES {
         state.faults.push(format!("a part of {} bytes; at most {} are", part.len(), abi::TRV_STREAM_PART_BYTES));
     }
-    if let Some(served) = state.writing(call_id, stream_id, "a part") {
+    let is_upload = state.uploads_of(call_id).any(|id| *id == stream_id);
+    if is_upload {
+        state.upload_written(stream_id, part);
+    } else if let Some(served) = state.writing(call_id, stream_id, "a part") {
         served.body.extend_from_slice(part);
         served.untaken += part.len() as u64;
         if served.untaken > abi::TRV_STREAM_ROOM_BYTES {
@@ -118,14 +123,21 @@ unsafe extern "C" fn write(host: *const abi::trv_host, call_id: u64, stream_id: 
     of(host).changed.notify_all();
 }
 
-unsafe extern "C" fn end(host: *const abi::trv_host, call_id: u64, stream_id: u64) {
+pub(super) unsafe extern "C" fn end(host: *const abi::trv_host, call_id: u64, stream_id: u64) {
+    {
+        let mut state = lock(&of(host).state);
+        if state.uploads_of(call_id).any(|id| *id == stream_id) {
+            state.upload_ended(stream_id);
+            return of(host).changed.notify_all();
+        }
+    }
     let is_there = lock(&of(host).state).writing(call_id, stream_id, "the end").is_some();
     if is_there {
         of(host).answered(call_id, Ok(serde_json::Value::Null));
     }
 }
 
-unsafe extern "C" fn send(
+pub(super) unsafe extern "C" fn send(
     host: *const abi::trv_host,
     call_id: u64,
     request_id: u64,
@@ -134,7 +146,7 @@ unsafe extern "C" fn send(
     super::http::note(host, call_id, request_id, request, true);
 }
 
-unsafe extern "C" fn take(host: *const abi::trv_host, call_id: u64, stream_id: u64, byte_count: u64) {
+pub(super) unsafe extern "C" fn take(host: *const abi::trv_host, call_id: u64, stream_id: u64, byte_count: u64) {
     let mut state = lock(&of(host).state);
     let mut fault = None;
     match state.coming.get_mut(&stream_id).filter(|coming| coming.call_id == call_id) {
@@ -149,7 +161,7 @@ unsafe extern "C" fn take(host: *const abi::trv_host, call_id: u64, stream_id: u
     of(host).changed.notify_all();
 }
 
-unsafe extern "C" fn drop_rest(host: *const abi::trv_host, call_id: u64, stream_id: u64) {
+pub(super) unsafe extern "C" fn drop_rest(host: *const abi::trv_host, call_id: u64, stream_id: u64) {
     let mut state = lock(&of(host).state);
     if state.coming.remove(&stream_id).is_none() {
         state.faults.push(format!("call {call_id} drops an answer in parts that is not there"));
@@ -179,7 +191,7 @@ impl Host {
         };
         let (id, news) = match next {
             Some(next) => next,
-            None => return self.let_client_take(),
+            None => return self.let_service_take() || self.let_client_take(),
         };
         let stream = self.extension::<abi::trv_plugin_stream>(abi::TRV_EXT_STREAM);
         unsafe {
