@@ -110,9 +110,11 @@ TEST(part_stream, a_part_is_sent_before_the_next_is_written) {
   stream.write("two");
   EXPECT_EQ(client.read_until("3\r\ntwo\r\n"), "3\r\ntwo\r\n");
   stream.close();
-  EXPECT_EQ(client.read_all(), "0\r\n\r\n");
+  EXPECT_EQ(client.read_until("0\r\n\r\n"), "0\r\n\r\n");
   EXPECT_TRUE(server.await_over());
   EXPECT_EQ(server.sent(), 6U);
+  client.send("GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(client.read_all(), HasSubstr(" 404 ")) << "and the connection goes on";
 }
 
 TEST(part_stream, a_body_that_is_cut_has_no_end) {
@@ -145,7 +147,7 @@ TEST(part_stream, for_http_1_0_the_end_of_the_connection_is_the_end_of_a_whole_b
 TEST(part_stream, head_has_no_body) {
   PartServer server;
   RawClient client(server.port());
-  client.send("HEAD /body HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send("HEAD /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   PartStream stream = server.next();
   EXPECT_TRUE(server.await_over()) << "nobody needs the body";
   stream.write("one");

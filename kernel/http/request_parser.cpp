@@ -116,15 +116,16 @@ struct RequestParser::State {
     }
     std::size_t on_body_impl(beast::string_view bytes, beast::error_code&) override {
       // Part of it is here: growing step by step would take up to twice as much.
-      if (state_.body_bytes() + bytes.size() > reserved_bytes_max) state_.request->reserve_body(state_.announced_bytes);
-      state_.request->append_body(view(bytes));
+      const bool is_large = state_.body_bytes + bytes.size() > reserved_bytes_max;
+      if (is_large && state_.into == nullptr) state_.request->reserve_body(state_.announced_bytes);
+      state_.append(view(bytes));
       return bytes.size();
     }
     void on_chunk_header_impl(std::uint64_t size, beast::string_view, beast::error_code& ec) override {
-      if (size > state_.body_bytes_max - state_.request->body().size()) state_.refuse_body(ec);
+      if (size > state_.body_bytes_max - state_.body_bytes) state_.refuse_body(ec);
     }
     std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view bytes, beast::error_code&) override {
-      state_.request->append_body(view(bytes));
+      state_.append(view(bytes));
       return bytes.size();
     }
     void on_finish_impl(beast::error_code&) override {}
@@ -158,10 +159,15 @@ struct RequestParser::State {
     }
   }
 
-  [[nodiscard]] std::size_t body_bytes() const noexcept { return request->body().size(); }
+  void append(std::string_view bytes) {
+    body_bytes += bytes.size();
+    into == nullptr ? request->append_body(bytes) : static_cast<void>(into->append(bytes));
+  }
 
   std::size_t header_bytes_max = 0;
   std::size_t body_bytes_max = 0;
+  std::size_t body_bytes = 0;
+  std::string* into = nullptr;  // instead of the request
   Request* request = nullptr;
   std::optional<Parser> parser;
   ParseFailure failure;
@@ -191,7 +197,8 @@ void RequestParser::start(Request& request) {
   state.failure = {};
   state.version = 11;
   state.content_lengths = state.transfer_encodings = state.hosts = 0;
-  state.head_bytes = state.framed_body_bytes = state.announced_bytes = 0;
+  state.head_bytes = state.framed_body_bytes = state.announced_bytes = state.body_bytes = 0;
+  state.into = nullptr;
   state.head_done = false;
 }
 
@@ -215,8 +222,8 @@ RequestParser::Outcome RequestParser::parse(std::string_view input, std::size_t&
       state.refuse_fold();
       return Outcome::failed;
     }
-    const std::size_t framing_bytes = state.framed_body_bytes - std::min(state.framed_body_bytes, state.body_bytes());
-    if (framing_bytes > state.header_bytes_max + framing_bytes_per_byte * state.body_bytes()) {
+    const std::size_t framing_bytes = state.framed_body_bytes - std::min(state.framed_body_bytes, state.body_bytes);
+    if (framing_bytes > state.header_bytes_max + framing_bytes_per_byte * state.body_bytes) {
       state.failure = {431, "too_large", "the chunks' sizes, extensions and trailers take too many bytes"};
       return Outcome::failed;
     }
@@ -251,6 +258,10 @@ bool RequestParser::set_body_bytes_max(std::size_t bytes_max) {
   beast::error_code ec;
   state_->refuse_body(ec);
   return false;
+}
+
+void RequestParser::put_body_into(std::string& body) noexcept {
+  state_->into = &body;
 }
 
 bool RequestParser::has_body() const noexcept {

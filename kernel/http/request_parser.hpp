@@ -37,6 +37,8 @@ class RequestParser {
   // After head_done:
   /// False: the announced length is larger, and failure() says so.
   [[nodiscard]] bool set_body_bytes_max(std::size_t bytes_max);
+  /// From now on the body is appended to `body`, which stays until done, and not to the request.
+  void put_body_into(std::string& body) noexcept;
   [[nodiscard]] bool has_body() const noexcept;
   [[nodiscard]] bool keep_alive() const noexcept;
   [[nodiscard]] bool is_http_1_0() const noexcept;

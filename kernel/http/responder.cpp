@@ -22,6 +22,11 @@ const Request& Responder::request() const noexcept {
   return exchange_->request();
 }
 
+std::shared_ptr<RequestBody> Responder::body() const noexcept {
+  TRV_EXPECTS(pending());
+  return exchange_->body();
+}
+
 void Responder::when_gone(std::move_only_function<void()> tell) {
   TRV_EXPECTS(pending() && tell);
   exchange_->when_gone(std::move(tell));

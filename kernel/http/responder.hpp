@@ -10,6 +10,7 @@
 #include "kernel/http/event_stream.hpp"
 #include "kernel/http/part_stream.hpp"
 #include "kernel/http/request.hpp"
+#include "kernel/http/request_body.hpp"
 #include "kernel/http/response.hpp"
 #include "sdk/base/result.hpp"
 
@@ -24,6 +25,8 @@ class Exchange {
   /// Calls `tell`, which must not block, once where the client goes before the answer is there; on any thread, also at
   /// once. One that has ended its side of the connection counts as gone.
   virtual void when_gone(std::move_only_function<void()> tell) { static_cast<void>(tell); }
+  /// The body of the request, where the handler reads it in parts.
+  [[nodiscard]] virtual std::shared_ptr<RequestBody> body() noexcept { return nullptr; }
   virtual void answer(Response response) = 0;
   [[nodiscard]] virtual std::shared_ptr<StreamQueue> open_stream(Response head) = 0;
   [[nodiscard]] virtual std::shared_ptr<StreamQueue> open_parts(Response head) = 0;
@@ -47,6 +50,8 @@ class Responder {
   /// The request in question. Contract: pending().
   [[nodiscard]] const Request& request() const noexcept;
 
+  /// The body of the request, where it is read in parts (RouteOptions::body_in_parts); else nullptr.
+  [[nodiscard]] std::shared_ptr<RequestBody> body() const noexcept;
   /// Of what becomes of the client while it waits: Exchange::when_gone. Contract: pending(), also for those below.
   void when_gone(std::move_only_function<void()> tell);
   void send(Response response);

@@ -30,6 +30,16 @@ bool is_literal(std::string_view text) noexcept {
          });
 }
 
+/// An encoded '/' does not hide a way up.
+bool has_dot_part(std::string_view segment) noexcept {
+  for (;;) {
+    const std::string_view part = segment.substr(0, segment.find('/'));
+    if (part == "." || part == "..") return true;
+    if (part.size() == segment.size()) return false;
+    segment.remove_prefix(part.size() + 1);
+  }
+}
+
 }  // namespace
 
 /// One segment of the known patterns. Parameters are found by place, so each place has one name.
@@ -98,12 +108,19 @@ struct Router::Node {
   const Route* find_rest(Request& request, std::string_view method, std::size_t index, std::string_view& known) const {
     const Target& target = request.target();
     std::string joined;
+    bool has_slash = false;
     for (std::size_t i = index; i < target.segment_count(); ++i) {
       const std::string_view segment = target.segment(i);
-      // A decoded '/' inside a segment could not be distinguished from a separator.
-      if (segment.empty() || segment.find('/') != std::string_view::npos) return nullptr;
+      if (segment.empty() || has_dot_part(segment)) return nullptr;
+      has_slash = has_slash || segment.find('/') != std::string_view::npos;
       if (i > index) joined.push_back('/');
       joined.append(segment);
+    }
+    // A decoded '/' inside a segment could not be distinguished from a separator.
+    if (has_slash) {
+      std::string_view not_known;
+      const Route* route = rest->find_here(method, not_known);
+      if (route == nullptr || !route->options.takes_encoded_slash) return nullptr;
     }
     const Route* route = rest->find_here(method, known);
     if (route != nullptr) request.add_parameter(rest_name, joined);

@@ -25,7 +25,13 @@ using Handler = std::function<void(const Request&, Responder)>;
 
 struct RouteOptions {
   std::optional<std::size_t> body_bytes_max = {};  ///< instead of the server's
-  bool may_wait = false;     ///< the handler waits for a plugin, a file or a scan: it is called on a worker
+  bool may_wait = false;  ///< the handler waits for a plugin, a file or a scan: it is called on a worker
+  /// Whether the handler reads the body of this request itself, in parts: it is called once the head is there, and
+  /// Responder::body() is that body. On a server thread; must be quick. Empty: it does not.
+  std::function<bool(const Request&)> body_in_parts = {};
+  /// Of a pattern that ends in {name...}: a segment may hold an encoded '/', which the parameter cannot tell from one
+  /// between segments; the handler looks at path().
+  bool takes_encoded_slash = false;
   bool before_open = false;  ///< served from start() on, not only from open() on
 };
 

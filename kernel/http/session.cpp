@@ -45,6 +45,7 @@ Session::Session(SessionEnvironment& environment, std::string_view remote_addres
 Session::~Session() {
   release_body_memory();
   if (stream_) stream_->finish();
+  if (body_) body_->finish(base::fail(base::ErrorCode::unavailable, "the client has gone"));
 }
 
 std::span<char> Session::input() {
@@ -75,10 +76,13 @@ void Session::input_ended() {
 }
 
 bool Session::wants_input() const noexcept {
+  if (input_is_over_) return false;
+  // Of a body in parts nothing is read that nobody has leave for.
+  if (reads_body()) return body_has_leave_ && body_begin_ == body_bytes_.size();
   // What a client sends ahead of an answer is kept within bounds.
-  const bool watches = phase_ == Phase::handling && watches_client_.load() && unparsed().size() < input_bytes_max;
-  return !input_is_over_ && (phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::body ||
-                             phase_ == Phase::streaming || watches);
+  const bool watches = (phase_ == Phase::streaming || (phase_ == Phase::handling && watches_client_.load())) &&
+                       unparsed().size() < input_bytes_max;
+  return phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::body || watches;
 }
 
 void Session::consume(std::size_t size) noexcept {
@@ -104,10 +108,15 @@ bool Session::advance() {
       case Phase::head: progress = read_head(); break;
       case Phase::body: progress = read_body(); break;
       case Phase::handling:
-        progress = take_answer();
-        if (!progress && input_is_over_) tell_gone();
+        progress = pump_body();
+        if (phase_ != Phase::handling) break;
+        progress = take_answer() || progress;
+        if (!progress && input_is_over_ && !reads_body()) tell_gone();
         break;
-      case Phase::streaming: return pump_stream();
+      case Phase::streaming:
+        if (pump_stream()) return true;
+        progress = phase_ == Phase::idle;
+        break;
       case Phase::closing: return false;
     }
     if (!progress) return false;
@@ -161,7 +170,11 @@ void Session::head_complete() {
   }
   match_ = environment_.router->match(request_);
   std::size_t body_bytes_max = environment_.options->body_bytes_max;
-  if (match_.route != nullptr) {
+  const bool in_parts = match_.route != nullptr && parser_.has_body() && match_.route->options.body_in_parts &&
+                        match_.route->options.body_in_parts(request_);
+  if (in_parts) {
+    body_bytes_max = body_in_parts_bytes_max;
+  } else if (match_.route != nullptr) {
     body_bytes_max = match_.route->options.body_bytes_max.value_or(body_bytes_max);
   } else if (request_.method() == "OPTIONS" && (target.is_asterisk() || !match_.allow.empty())) {
     early_answer_ = empty(204);
@@ -178,9 +191,16 @@ void Session::head_complete() {
   }
   phase_ = Phase::body;
   const auto expectation = request_.header("Expect");
-  if (!expectation || parser_.is_http_1_0()) return;
+  if (!expectation || parser_.is_http_1_0()) {
+    if (in_parts) begin_body();
+    return;
+  }
   if (!base::equal_ignoring_case(*expectation, "100-continue")) {
     return refuse(417, "expectation", "the only expectation that is supported is 100-continue");
+  }
+  if (in_parts) {
+    body_awaits_continue_ = unparsed().empty();
+    return begin_body();
   }
   if (!parser_.has_body() || !unparsed().empty()) return;
   if (early_answer_) {
@@ -334,7 +354,12 @@ bool Session::take_answer() {
     gone_ = nullptr;
   }
   watches_client_.store(false);
-  if (draining_) keep_alive_ = false;
+  // What is left of a body in parts is not read for the sake of the connection.
+  if (draining_ || reads_body()) keep_alive_ = false;
+  if (reads_body() && stream_ == nullptr) {
+    unread_ = true;
+    end_body(base::fail(base::ErrorCode::cancelled, "the request has been answered"));
+  }
   is_event_stream_ = stream_ != nullptr && response->content_type.starts_with("text/event-stream");
   write_answer(*response);
   if (stream_) {
@@ -342,7 +367,7 @@ bool Session::take_answer() {
     phase_began_ = environment_.now;
     if (request_.method() == "HEAD") {
       std::exchange(stream_, nullptr)->finish();
-      phase_ = Phase::closing;
+      begin_next();
     } else if (draining_) {
       drain();
     }
@@ -359,6 +384,9 @@ void Session::begin_next() {
     return;
   }
   request_.clear();
+  body_ = nullptr;
+  body_is_parsed_ = body_is_over_ = body_awaits_continue_ = false;
+  stream_ended_ = false;
   release_body_memory();
   match_ = {};
   empty_lines_ = 0;
@@ -372,8 +400,13 @@ void Session::begin_next() {
 
 bool Session::pump_stream() {
   TRV_EXPECTS(stream_ != nullptr);
-  consume(unparsed().size());  // nothing may follow on this connection
-  if (input_is_over_) {
+  if (reads_body()) {
+    static_cast<void>(pump_body());
+    if (phase_ != Phase::streaming) return false;
+  } else if (!keep_alive_) {
+    consume(unparsed().size());  // nothing may follow on this connection
+  }
+  if (input_is_over_ && !reads_body()) {
     std::exchange(stream_, nullptr)->finish();
     phase_ = Phase::closing;
     return false;
@@ -382,7 +415,12 @@ bool Session::pump_stream() {
   if (!output().empty()) return true;
   if (stream_ended_) {
     std::exchange(stream_, nullptr)->finish();
-    phase_ = Phase::closing;
+    if (reads_body()) {
+      unread_ = true;
+      end_body(base::fail(base::ErrorCode::cancelled, "the request has been answered"));
+    }
+    if (draining_ || is_cut_) keep_alive_ = false;
+    begin_next();
     return false;
   }
   std::string bytes;
@@ -444,14 +482,22 @@ void Session::tick() {
       }
       break;
     case Phase::streaming:
+      if (is_body_late()) break;
       if (now - phase_began_ >= options.heartbeat_interval && output().empty() && !stream_ended_ && !is_of_parts()) {
         write_chunk(":\n\n");
         phase_began_ = now;
       }
       break;
-    case Phase::handling:
+    case Phase::handling: static_cast<void>(is_body_late()); break;
     case Phase::closing: break;
   }
+}
+
+bool Session::is_body_late() {
+  if (!reads_body() || !body_has_leave_) return false;
+  if (environment_.now - body_moved_ < environment_.options->request_timeout) return false;
+  break_body(408, "timeout", {base::ErrorCode::timeout, "the body of the request did not go on in time"});
+  return true;
 }
 
 void Session::drain() {
@@ -478,6 +524,7 @@ void Session::abandon() {
     opened = std::exchange(opened_stream_, nullptr);
   }
   if (opened) opened->finish();
+  if (reads_body()) end_body(base::fail(base::ErrorCode::unavailable, "the client has gone"));
   tell_gone();
   if (stream_) std::exchange(stream_, nullptr)->finish();
   phase_ = Phase::closing;

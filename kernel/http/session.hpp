@@ -83,6 +83,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   // Exchange: any thread.
   [[nodiscard]] const Request& request() const noexcept override { return request_; }
   void when_gone(std::move_only_function<void()> tell) override;
+  [[nodiscard]] std::shared_ptr<RequestBody> body() noexcept override { return body_; }
   void answer(Response response) override;
   [[nodiscard]] std::shared_ptr<StreamQueue> open_stream(Response head) override;
   [[nodiscard]] std::shared_ptr<StreamQueue> open_parts(Response head) override;
@@ -94,6 +95,13 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
 
   [[nodiscard]] bool read_head();
   [[nodiscard]] bool read_body();
+  void begin_body();
+  [[nodiscard]] bool pump_body();
+  [[nodiscard]] bool parse_body();
+  void break_body(int status, std::string_view code, const base::Error& error);
+  void end_body(base::Status status);
+  bool is_body_late();
+  [[nodiscard]] bool reads_body() const noexcept { return body_ != nullptr && !body_is_over_; }
   [[nodiscard]] bool claim_body_memory();
   void release_body_memory() noexcept;
   void head_complete();
@@ -132,6 +140,15 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   int empty_lines_ = 0;         ///< read over before the request that is awaited
   std::string output_;
   std::size_t output_begin_ = 0;
+
+  std::shared_ptr<RequestBody> body_;  ///< that its handler reads in parts
+  std::string body_bytes_;             ///< of it: came, and wait for leave
+  std::size_t body_begin_ = 0;         ///< of what waits
+  bool body_is_parsed_ = false;        ///< to its end
+  bool body_is_over_ = false;
+  bool body_has_leave_ = false;        ///< the client is to send: time runs
+  bool body_awaits_continue_ = false;  ///< the client sends nothing before it is asked to
+  base::Duration body_moved_{0};
 
   std::size_t claimed_bytes_ = 0;  ///< of large_body_bytes_
 

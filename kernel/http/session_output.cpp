@@ -40,7 +40,8 @@ void Session::write_answer(Response& response) {
     response = problem_of(base::Error(base::ErrorCode::internal, "unsendable"));
   }
   if (stream_ && has_body(response.status)) {
-    keep_alive_ = false;
+    // What is not in chunks ends with its connection, and events of the kernel do.
+    if (!is_of_parts() || parser_.is_http_1_0()) keep_alive_ = false;
     std::string framing = is_of_parts() ? "" : "Cache-Control: no-store\r\n";
     if (!parser_.is_http_1_0()) framing += "Transfer-Encoding: chunked\r\n";
     write_head(response, framing);
