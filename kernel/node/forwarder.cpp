@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "kernel/node/passed_answer.hpp"
+#include "kernel/node/passed_body.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
 #include "sdk/base/frees.hpp"
@@ -67,6 +68,7 @@ struct Reading {
   PassedAnswer& answer;
   const base::Clock& clock;
   base::Duration began;
+  bool is_long = false;  ///< the request has a body in parts
 };
 
 std::size_t on_header(const char* data, std::size_t size, std::size_t count, void* into) {
@@ -86,8 +88,15 @@ std::size_t on_body(const char* data, std::size_t size, std::size_t count, void*
 int on_time(void* into, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   const auto& reading = *static_cast<Reading*>(into);
   const base::Duration took = reading.clock.monotonic() - reading.began;
-  const base::Duration within = reading.answer.is_in_parts() ? parts_within : answer_within;
+  const base::Duration within = reading.is_long || reading.answer.is_in_parts() ? parts_within : answer_within;
   return took < within && reading.answer.goes_on() ? 0 : 1;
+}
+
+base::Error one_too_many() {
+  return {base::ErrorCode::unavailable,
+          fmt::format("this node passes on {} requests and answers in parts of other nodes, as many as it can; ask "
+                      "again later",
+                      parts_passed_on_max)};
 }
 
 using ErrorText = std::array<char, CURL_ERROR_SIZE>;
@@ -114,9 +123,50 @@ bool is_cut_off(CURLcode code, std::string_view why) {
          std::ranges::any_of(ends, [why](std::string_view end) { return why.find(end) != std::string_view::npos; });
 }
 
+/// A body in parts that is sent, and whether it has none to send now.
+struct Sending {
+  PassedBody& body;
+  bool waits = false;
+};
+
+std::size_t on_body_wanted(char* to, std::size_t size, std::size_t count, void* from) {
+  auto& sending = *static_cast<Sending*>(from);
+  const auto taken = sending.body.take(to, size * count);
+  if (!taken) return CURL_READFUNC_ABORT;
+  sending.waits = !taken->has_value();
+  return sending.waits ? CURL_READFUNC_PAUSE : **taken;
+}
+
+/// As curl_easy_perform, and sends a body as it comes.
+CURLcode perform_with_body(CURL* curl, PassedBody& body) {
+  const std::unique_ptr<CURLM, base::Frees<curl_multi_cleanup>> multi(curl_multi_init());
+  TRV_ASSERT(multi != nullptr);
+  Sending sending{.body = body};
+  curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_body_wanted);
+  curl_easy_setopt(curl, CURLOPT_READDATA, &sending);
+  TRV_ASSERT(curl_multi_add_handle(multi.get(), curl) == CURLM_OK);
+  body.begin([&multi] { curl_multi_wakeup(multi.get()); });
+  constexpr int look_again_ms = 500;
+  CURLcode code = CURLE_RECV_ERROR;
+  for (int running = 1; running > 0;) {
+    if (curl_multi_perform(multi.get(), &running) != CURLM_OK) break;
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
+      if (message->msg == CURLMSG_DONE) code = message->data.result;
+    }
+    if (running == 0 || curl_multi_poll(multi.get(), nullptr, 0, look_again_ms, nullptr) != CURLM_OK) break;
+    if (std::exchange(sending.waits, false)) curl_easy_pause(curl, CURLPAUSE_CONT);
+  }
+  body.pause();
+  curl_multi_remove_handle(multi.get(), curl);
+  return code;
+}
+
 /// One exchange; the answer is whole where it returns CURLE_OK. Each thread keeps its connections.
 CURLcode exchange(const std::string& address, const http::TlsIdentity& identity, const http::Request& request,
-                  const Headers& headers, PassedAnswer& answer, const base::Clock& clock, ErrorText& why) {
+                  const Headers& headers, PassedBody& body, PassedAnswer& answer, const base::Clock& clock,
+                  ErrorText& why) {
   thread_local const std::unique_ptr<CURL, base::Frees<curl_easy_cleanup>> handle(curl_easy_init());
   TRV_ASSERT(handle != nullptr);
   CURL* const curl = handle.get();
@@ -138,7 +188,8 @@ CURLcode exchange(const std::string& address, const http::TlsIdentity& identity,
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-  Reading reading{.curl = curl, .answer = answer, .clock = clock, .began = clock.monotonic()};
+  Reading reading{
+      .curl = curl, .answer = answer, .clock = clock, .began = clock.monotonic(), .is_long = body.is_there()};
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_time);
@@ -152,6 +203,13 @@ CURLcode exchange(const std::string& address, const http::TlsIdentity& identity,
     curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
   } else {
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method.c_str());
+  }
+  if (body.is_there()) {
+    const std::string_view length = request.header("Content-Length").value_or("");
+    curl_off_t bytes = -1;
+    std::from_chars(length.data(), length.data() + length.size(), bytes);
+    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, bytes);
+    return perform_with_body(curl, body);
   }
   if (!request.body().empty() || method == "POST" || method == "PUT") {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body().size()));
@@ -204,6 +262,12 @@ void Forwarder::queue(Way way, http::Responder responder) {
   held->fail({base::ErrorCode::unavailable, "too many requests wait for another node; ask again in a moment"});
 }
 
+Forwarder::Slot Forwarder::take_slot() {
+  if (in_parts_.fetch_add(1) < parts_passed_on_max) return Slot(&in_parts_);
+  in_parts_.fetch_sub(1);
+  return nullptr;
+}
+
 bool Forwarder::wait_a_moment() {
   std::unique_lock lock(mutex_);
   return !ends_.wait_for(lock, look_again_after, [this] { return is_ending_; });
@@ -212,6 +276,9 @@ bool Forwarder::wait_a_moment() {
 void Forwarder::send(const Way& way, http::Responder& responder) {
   const http::Request& request = responder.request();
   const Headers headers = headers_of(request, way.header);
+  PassedBody body(responder.body());
+  const auto slot = body.is_there() ? take_slot() : nullptr;
+  if (body.is_there() && slot == nullptr) return responder.fail(one_too_many());
   const base::Duration deadline = clock_.monotonic() + owner_within;
   bool was_cut_off = false;
   for (;;) {
@@ -221,15 +288,12 @@ void Forwarder::send(const Way& way, http::Responder& responder) {
       return is_ending_;
     });
     ErrorText why{};
-    const CURLcode code =
-        address.empty() ? CURLE_COULDNT_CONNECT : exchange(address, identity_(), request, headers, answer, clock_, why);
+    const CURLcode code = address.empty() ? CURLE_COULDNT_CONNECT
+                                          : exchange(address, identity_(), request, headers, body, answer, clock_, why);
     if (code == CURLE_OK) return answer.end();
     if (answer.is_in_parts()) return;  // and is cut
     if (answer.is_one_too_many()) {
-      return responder.fail({base::ErrorCode::unavailable,
-                             fmt::format("this node passes on {} answers in parts of other nodes, as many as it can; "
-                                         "ask again later",
-                                         parts_passed_on_max)});
+      return responder.fail(one_too_many());
     }
     if (is_cut_off(code, why.data())) {
       if (!std::exchange(was_cut_off, true)) {

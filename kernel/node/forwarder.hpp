@@ -65,6 +65,12 @@ class Forwarder {
   };
   void queue(Way way, http::Responder responder);
   void send(const Way& way, http::Responder& responder);
+  struct GivesBack {
+    void operator()(std::atomic<std::size_t>* count) const noexcept { count->fetch_sub(1); }
+  };
+  /// One of those that are passed on in parts at a time; nullptr: there are as many as there may be.
+  using Slot = std::unique_ptr<std::atomic<std::size_t>, GivesBack>;
+  [[nodiscard]] Slot take_slot();
   /// False: the forwarder ends.
   [[nodiscard]] bool wait_a_moment();
 

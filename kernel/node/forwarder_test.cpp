@@ -68,6 +68,26 @@ class Forwarding : public testing::Test {
     for (const char* method : {"GET", "POST"}) {
       router.route(method, "/say", say, {.body_bytes_max = body_bytes});
     }
+    router.route("POST", "/in",
+                 [this](const http::Request&, http::Responder responder) {
+                   ++asked_;
+                   const auto held = std::make_shared<http::Responder>(std::move(responder));
+                   const std::shared_ptr<http::RequestBody> body = held->body();
+                   if (refuses_) return held->send(http::text(413, "enough"));
+                   if (body == nullptr) return held->send(http::text(200, "whole"));
+                   const auto count = std::make_shared<std::size_t>(0);
+                   body->read(
+                       [this, body, count](std::string_view part) {
+                         for (const char c : part) came_otherwise_ = came_otherwise_ || c != letter(*count), ++*count;
+                         came_ = *count;
+                         body->take(part.size());
+                       },
+                       [this, held, count](base::Status end) {
+                         if (!end) broke_ = true;
+                         held->send(http::text(end ? 200 : 400, fmt::format("{} came", *count)));
+                       });
+                 },
+                 {.body_in_parts = [](const http::Request&) { return true; }});
     router.route("GET", "/parts", [this](const http::Request&, http::Responder responder) {
       http::Response head;
       head.content_type = "text/plain";
@@ -88,12 +108,13 @@ class Forwarding : public testing::Test {
     forwarder_ = std::make_unique<Forwarder>(std::move(owner_of), std::move(identity), logger_, clock_);
     http::Router router;
     for (const auto& [method, path] :
-         {std::pair("GET", "/say"), std::pair("POST", "/say"), std::pair("GET", "/parts")}) {
+         {std::pair("GET", "/say"), std::pair("POST", "/say"), std::pair("GET", "/parts"), std::pair("POST", "/in")}) {
       router.route(method, path,
                    [this](const http::Request&, http::Responder responder) {
                      forwarder_->forward(record::ShardId(2), std::move(responder), true);
                    },
-                   {.body_bytes_max = body_bytes});
+                   {.body_bytes_max = body_bytes,
+                    .body_in_parts = [](const http::Request& request) { return request.path() == "/in"; }});
     }
     asked_node_ = std::make_unique<RunningServer>(std::move(router));
   }
@@ -110,6 +131,12 @@ class Forwarding : public testing::Test {
     auto client = std::make_unique<RawClient>(asked_node_->port());
     client->send("GET /parts HTTP/1.1\r\nHost: x\r\n\r\n");
     return client;
+  }
+  static char letter(std::size_t at) { return static_cast<char>('a' + at % 23); }
+  static std::string letters(std::size_t count) {
+    std::string text(count, ' ');
+    for (std::size_t at = 0; at < count; ++at) text[at] = letter(at);
+    return text;
   }
   static std::string at(std::uint16_t port) { return fmt::format("127.0.0.1:{}", port); }
   RawAnswer ask(const std::string& headers = "", const std::string& body = "") {
@@ -162,6 +189,10 @@ class Forwarding : public testing::Test {
 
   base::SystemClock clock_;
   std::atomic<int> asked_ = 0;
+  std::atomic<bool> refuses_ = false;
+  std::atomic<bool> broke_ = false;
+  std::atomic<bool> came_otherwise_ = false;
+  std::atomic<std::size_t> came_ = 0;
   std::ostringstream log_text_;
   std::shared_ptr<spdlog::logger> logger_ =
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_text_));
@@ -242,7 +273,7 @@ TEST_F(Forwarding, answers_in_parts_leave_threads_to_others_and_end_where_the_no
   const auto one_more = ask_for_parts();
   const RawAnswer refused = one_more->read_answer();
   EXPECT_EQ(refused.status, 503);
-  EXPECT_THAT(refused.body, HasSubstr("passes on 8 answers in parts"));
+  EXPECT_THAT(refused.body, HasSubstr("passes on 8 requests and answers in parts"));
   EXPECT_EQ(ask().status, 200);
   forwarder_.reset();
   for (const auto& client : clients) EXPECT_EQ(client->read_all(), "") << "cut, without a last chunk";
@@ -369,6 +400,65 @@ TEST_F(Forwarding, certificates_are_issued_anew_twice_a_day_by_one_authority) {
   const http::TlsIdentity later = one.identity();
   clock.step(-std::chrono::hours(20));
   EXPECT_NE(one.identity().certificate, later.certificate) << "the clock was wrong";
+}
+
+TEST_F(Forwarding, a_body_in_parts_goes_on_as_it_comes) {
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  constexpr std::size_t count = 20'000'000;
+  const std::string sent = letters(count);
+  for (const bool is_chunked : {false, true}) {
+    came_ = 0;
+    RawClient client(asked_node_->port());
+    client.send(is_chunked ? "POST /in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nf4240\r\n"
+                           : fmt::format("POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", count));
+    client.send(std::string_view(sent).substr(0, 500'000));
+    for (int i = 0; i < 500 && came_ < 500'000; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(came_, 500'000U) << "before the rest is sent";
+    client.send(std::string_view(sent).substr(500'000, 500'000));
+    for (std::size_t at = 1'000'000; at < count; at += 1'000'000) {
+      if (is_chunked) client.send("\r\nf4240\r\n");
+      client.send(std::string_view(sent).substr(at, 1'000'000));
+    }
+    if (is_chunked) client.send("\r\n0\r\n\r\n");
+    EXPECT_EQ(client.read_answer().body, fmt::format("{} came", count));
+    EXPECT_FALSE(came_otherwise_);
+  }
+  EXPECT_FALSE(broke_);
+}
+
+TEST_F(Forwarding, a_client_that_goes_within_its_body_breaks_it_for_the_owner_too) {
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  {
+    RawClient client(asked_node_->port());
+    client.send("POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + letters(1'000));
+    for (int i = 0; i < 500 && came_ < 1'000; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(came_, 1'000U);
+  }
+  for (int i = 0; i < 500 && !broke_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(broke_);
+}
+
+TEST_F(Forwarding, an_owner_that_answers_before_the_body_is_whole_is_heard) {
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  refuses_ = true;
+  RawClient client(asked_node_->port());
+  client.send("POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + letters(1'000));
+  const RawAnswer answer = client.read_answer();
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_EQ(answer.body, "enough");
+}
+
+TEST_F(Forwarding, an_owner_that_is_found_later_gets_the_whole_body) {
+  const auto owner = this->owner(certificates());
+  std::atomic<int> looks = 0;
+  sends_on(certificates(), [&](record::ShardId) { return looks++ < 5 ? std::string() : at(owner->port()); });
+  RawClient client(asked_node_->port());
+  client.send("POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + letters(1'000));
+  EXPECT_EQ(client.read_answer().body, "1000 came");
+  EXPECT_EQ(asked_, 1);
 }
 
 }  // namespace
