@@ -29,18 +29,18 @@
 #include "sdk/abi/ext/serve.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
-#include "sdk/conformance/fake_streams.hpp"
+#include "sdk/conformance/fake_uploads.hpp"
 #include "sdk/conformance/host_shape.hpp"
 #include "sdk/conformance/lent_bytes.hpp"
 #include "sdk/conformance/web_exchange.hpp"
 
 namespace trv::conformance {
 
-class FakeHost final : public FakeStreams {
+class FakeHost final : public FakeUploads {
  public:
   /// Makes an instance of the plugin `id`, or of the first that the library describes.
   explicit FakeHost(const trv_entry& entry, std::string_view id = {}, HostShape shape = {})
-      : FakeStreams(shape), entry_(entry) {
+      : FakeUploads(shape), entry_(entry) {
     using enum HostShape::Struct;
     extended_call_.known = {
         .struct_size = shape.size_of<trv_host_call>(host_call),
@@ -144,6 +144,7 @@ class FakeHost final : public FakeStreams {
       const std::lock_guard lock(mutex_);
       calls_[call_id].facts = facts.call;
       calls_[call_id].is_request = true;
+      if (facts.body_in_parts) keep_body(call_id, facts.body);
     }
     on_main([&](LentBytes& lent) {
       plugin_serve_->serve(plugin_, lend(lent, call_id, facts));
@@ -196,6 +197,7 @@ class FakeHost final : public FakeStreams {
   /// The request ends without an answer. Ignored where the request is not open.
   void fail(std::uint64_t request_id, const CallError& error) {
     if (!close_request(request_id)) return;
+    end_upload(request_id);
     on_main([&](LentBytes& lent) {
       http_->on_error(plugin_, request_id, lent.error(error, error_size()));
       return 0;
@@ -223,6 +225,7 @@ class FakeHost final : public FakeStreams {
     answer_services();
     answer_arrivals();
     answer_streams();
+    answer_uploads();
     while (const std::optional<std::uint64_t> orphan = first_orphan()) {
       if (!close_request(*orphan)) continue;
       run([&](LentBytes& lent) {
@@ -277,12 +280,14 @@ class FakeHost final : public FakeStreams {
     if (id == TRV_EXT_HTTP && shape_.offers_http) return &extended_http_.known;
     if (id == TRV_EXT_SERVE) return &serve_service_;
     if (const void* stream = stream_service(id)) return stream;
+    if (const void* stream_2 = stream_2_service(id)) return stream_2;
     return service(id);
   }
 
   void respond(std::uint64_t request_id, HttpAnswer answer, const std::optional<std::string>& body) {
     const std::optional<SentRequest> request = open_request(request_id);
     if (!close_request(request_id)) return;
+    end_upload(request_id);
     if (request->in_parts) answer.body.clear();
     if (request->in_parts) begin_parts(request->call_id, request_id, body);
     on_main([&](LentBytes& lent) {
@@ -347,6 +352,12 @@ class FakeHost final : public FakeStreams {
     if (stage_ == Stage::destroyed) faults_.push_back("a log line was written after destroy");
     if (level < TRV_LOG_DEBUG || level > TRV_LOG_ERROR) faults_.push_back("a log line has an unknown level");
     log_.push_back({level, call_id, text_of(message)});
+  }
+
+  void set_body(std::uint64_t request_id, std::string body) override {
+    const std::lock_guard lock(mutex_);
+    for (SentRequest& request : requests_)
+      if (request.open && request.request_id == request_id) request.body = std::move(body);
   }
 
   void on_dropped(std::uint64_t request_id) override { static_cast<void>(close_request(request_id)); }

@@ -74,6 +74,28 @@ class FakeStreams : public FakeArrivals {
   /// The end of a call.
   virtual void end(std::uint64_t call_id, CallOutcome outcome) = 0;
 
+  void on_write(std::uint64_t call_id, std::uint64_t stream_id, const std::string& part) {
+    const std::lock_guard lock(mutex_);
+    Answer* answer = find(call_id, stream_id);
+    if (answer == nullptr) return;
+    const std::string name = "stream " + std::to_string(stream_id);
+    if (part.size() > TRV_STREAM_PART_BYTES) faults_.push_back(name + ": a part is over 65,536 bytes");
+    answer->waiting += part.size();
+    answer->answer.body += part;
+    if (answer->waiting > TRV_STREAM_ROOM_BYTES) faults_.push_back(name + " was written to over its room");
+  }
+
+  void on_end(std::uint64_t call_id, std::uint64_t stream_id) {
+    CallOutcome outcome;
+    {
+      const std::lock_guard lock(mutex_);
+      const Answer* answer = find(call_id, stream_id);
+      if (answer == nullptr) return;
+      outcome.response = answer->answer;
+    }
+    end(call_id, std::move(outcome));
+  }
+
  private:
   struct Answer {
     std::uint64_t stream_id = 0;
@@ -99,28 +121,6 @@ class FakeStreams : public FakeArrivals {
     if (head.body.size() > TRV_STREAM_PART_BYTES) faults_.push_back(name + ": its first part is over 65,536 bytes");
     const std::uint64_t size = head.body.size();
     written_[call_id] = {stream_id, std::move(head), size};
-  }
-
-  void on_write(std::uint64_t call_id, std::uint64_t stream_id, const std::string& part) {
-    const std::lock_guard lock(mutex_);
-    Answer* answer = find(call_id, stream_id);
-    if (answer == nullptr) return;
-    const std::string name = "stream " + std::to_string(stream_id);
-    if (part.size() > TRV_STREAM_PART_BYTES) faults_.push_back(name + ": a part is over 65,536 bytes");
-    answer->waiting += part.size();
-    answer->answer.body += part;
-    if (answer->waiting > TRV_STREAM_ROOM_BYTES) faults_.push_back(name + " was written to over its room");
-  }
-
-  void on_end(std::uint64_t call_id, std::uint64_t stream_id) {
-    CallOutcome outcome;
-    {
-      const std::lock_guard lock(mutex_);
-      const Answer* answer = find(call_id, stream_id);
-      if (answer == nullptr) return;
-      outcome.response = answer->answer;
-    }
-    end(call_id, std::move(outcome));
   }
 
   /// The lock is held.

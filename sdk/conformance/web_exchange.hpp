@@ -20,6 +20,7 @@ struct WebFacts {
   std::string query = {};
   HeaderList headers = {};
   std::string body = {};
+  bool body_in_parts = false;  ///< as the plugin reads it (trv.stream/2)
   std::string principal_name = "Ada";
   std::string role = "owner";
   CallFacts call = {};
@@ -41,15 +42,16 @@ struct WebFacts {
               .idempotency_key = lent.text(facts.call.idempotency_key),
               .traceparent = lent.text(facts.call.traceparent),
               .timeout_ms = facts.call.timeout_ms,
-              .body = lent.bytes(facts.body)};
+              .body = lent.bytes(facts.body_in_parts ? std::string() : facts.body)};
   return request;
 }
 
 /// The response, with what a host refuses of it added to `faults`.
 [[nodiscard]] inline HttpAnswer read_response(const trv_serve_response* raw, std::vector<std::string>& faults) {
-  static constexpr std::array<std::string_view, 11> may_send = {
-      "accept-ranges", "cache-control", "content-disposition", "content-language",     "content-range", "content-type",
-      "etag",          "last-modified", "mcp-session-id",      "mcp-protocol-version", "retry-after"};
+  static constexpr std::array<std::string_view, 12> may_send = {
+      "accept-ranges",    "cache-control",  "content-encoding",     "content-disposition",
+      "content-language", "content-range",  "content-type",         "etag",
+      "last-modified",    "mcp-session-id", "mcp-protocol-version", "retry-after"};
   HttpAnswer answer = {.status = 0, .body = {}, .headers = {}};
   if (raw == nullptr || raw->struct_size < TRV_SERVE_RESPONSE_SIZE_V1) {
     faults.emplace_back("a trv_serve_response is missing or too short");
