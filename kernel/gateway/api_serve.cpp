@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "kernel/gateway/access.hpp"
+#include "kernel/gateway/at_owner.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "sdk/base/digest.hpp"
 #include "sdk/base/field_text.hpp"
@@ -164,6 +166,22 @@ class Departure {
   bool has_gone_ = false;
 };
 
+/// The body of a client's request, as its connection reads it.
+class ClientBody final : public plugin_host::BodySource {
+ public:
+  explicit ClientBody(std::shared_ptr<http::RequestBody> body) : body_(std::move(body)) {}
+
+  void read(std::shared_ptr<plugin_host::BodyReader> reader) override {
+    body_->read([reader](std::string_view part) { reader->part(part); },
+                [reader](base::Status status) { reader->end(std::move(status)); });
+  }
+  void take(std::uint64_t byte_count) override { body_->take(byte_count); }
+  void drop() override { body_->drop(); }
+
+ private:
+  const std::shared_ptr<http::RequestBody> body_;
+};
+
 /// A client and its answer: whole, or in parts where the plugin chooses so.
 class Client final : public plugin_host::PartReceiver {
  public:
@@ -203,6 +221,34 @@ class Client final : public plugin_host::PartReceiver {
   std::optional<http::PartStream> stream_;
 };
 
+bool takes_parts(const plugin_host::PluginHost& plugins, std::string_view plugin, std::string_view version) {
+  const auto manifest = plugins.manifest(plugin, version);
+  return manifest && (*manifest)->bodies == package::Bodies::in_parts;
+}
+
+/// Whether the body of a request is read in parts: where its plugin does so, or another node has to know.
+bool comes_in_parts(const node::Node& node, const plugin_host::PluginHost& plugins, const http::Request& request) {
+  // A read may be made again where the plugin's process ends, and its body cannot.
+  const bool is_read = request.method() == "GET" || request.method() == "HEAD";
+  const auto tenant = request.parameter("tenant");
+  if (is_read || !base::check_label("tenant", tenant)) return false;
+  const base::TenantId id{std::string(tenant)};
+  const auto shard = node.shard_of(id);
+  if (!shard) return false;
+  if (is_elsewhere(node, **shard, request)) {
+    // Small ones take no thread for as long as their client sends.
+    std::uint64_t length = UINT64_MAX;
+    const std::string_view text = request.header("Content-Length").value_or("");
+    std::from_chars(text.data(), text.data() + text.size(), length);
+    return length > plugin_host::web_body_bytes_max;
+  }
+  const auto txn = (*shard)->begin_read();
+  if (!txn) return false;
+  const std::string_view plugin = request.parameter("id");
+  const auto grant = (*shard)->tenancy().grant(*txn, id, plugin);
+  return grant && *grant && takes_parts(plugins, plugin, (*grant)->version);
+}
+
 base::Status serve(plugin_host::PluginHost& plugins, Call& call) {
   // Until the request is begun: else its plugin could be switched to another version in between.
   const std::string plugin(call.request().parameter("id"));
@@ -212,6 +258,16 @@ base::Status serve(plugin_host::PluginHost& plugins, Call& call) {
                 fmt::format("plugin '{}' is just being switched to another version; ask again in a moment", plugin));
   }
   TRV_TRY_ASSIGN(WebCall web, call_of(call));
+  if (const std::shared_ptr<http::RequestBody> body = call.responder.body()) {
+    if (!takes_parts(plugins, web.plugin, web.version)) {
+      return fail(
+          ErrorCode::unavailable,
+          fmt::format("plugin '{}' has just been switched to a version that takes whole bodies alone, of at most "
+                      "{} bytes; ask again",
+                      plugin, plugin_host::web_body_bytes_max));
+    }
+    web.body = std::make_shared<ClientBody>(body);
+  }
   const auto departure = std::make_shared<Departure>();
   const auto client = std::make_shared<Client>(std::move(call.responder), departure);
   web.receiver = client;
@@ -229,7 +285,10 @@ void add_serve_routes(http::Router& router, const node::Node& node, const Packag
           method, path,
           guarded(node, Resource::plugins, [&plugins = packages.host](Call& call) { return serve(plugins, call); },
                   {.body = BodyRule::by_handler, .query = QueryRule::by_handler}),
-          {.body_bytes_max = plugin_host::web_body_bytes_max});
+          {.body_bytes_max = plugin_host::web_body_bytes_max,
+           .body_in_parts = [&node, &plugins = packages.host](
+                                const http::Request& request) { return comes_in_parts(node, plugins, request); },
+           .takes_encoded_slash = true});
     }
   }
 }

@@ -103,8 +103,9 @@ base::Status InstanceCore::begin_upload(OpenCall& call, std::uint64_t request_id
                           .taken = writer([](InstanceCore& core, CallId id, std::uint64_t stream_id,
                                              std::uint64_t byte_count) { core.sink_taken(id, stream_id, byte_count); }),
                           .over = writer([](InstanceCore& core, CallId id, std::uint64_t stream_id) {
-                            core.sink_over(id, stream_id,
-                                           {ErrorCode::cancelled, "the service has answered and takes no more of it"});
+                            core.sink_over(
+                                id, stream_id,
+                                {ErrorCode::cancelled, "no more of it is taken; what became of its request says why"});
                           })});
   OpenSink open;
   open.stream_id = written.stream_id;
@@ -125,8 +126,9 @@ void InstanceCore::end_upload(CallId id, std::uint64_t request_id, const base::E
     if (found != call->sinks.end()) stream_id = found->stream_id;
   }
   if (!stream_id) return;
-  sink_over(id, *stream_id,
-            why != nullptr ? *why : base::Error(ErrorCode::cancelled, "the service has answered before it was whole"));
+  sink_over(
+      id, *stream_id,
+      why != nullptr ? *why : base::Error(ErrorCode::cancelled, "no more of it is taken: the service has answered"));
 }
 
 // A request that was refused: its body has no stream, which the plugin does not know yet.

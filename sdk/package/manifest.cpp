@@ -476,6 +476,12 @@ Status parse_members(Object& object, ManifestForm form, Manifest& manifest) {
   TRV_TRY(parse_list(object, "webhooks", webhooks_max, manifest.webhooks, &parse_webhook));
   TRV_TRY(parse_permissions(object, manifest));
   TRV_TRY(parse_pages(object, manifest));
+  if (object.find("bodies") != nullptr) {
+    TRV_TRY_ASSIGN(const std::string bodies, object.text("bodies", 40));
+    static constexpr std::array<std::pair<std::string_view, Bodies>, 2> kinds = {
+        {{"whole", Bodies::whole}, {"in-parts", Bodies::in_parts}}};
+    TRV_TRY_ASSIGN(manifest.bodies, one_of(bodies, "bodies", kinds));
+  }
   TRV_TRY(parse_program(object, manifest));
   TRV_TRY(parse_libraries(object, form, manifest));
   TRV_TRY(parse_files(object, form, manifest));

@@ -45,6 +45,9 @@ struct Program {
 };
 
 enum class Isolation { in_process, sandboxed };
+/// How a plugin that serves is given the bodies of requests: with the head, at most 1,000,000 bytes, or as it reads
+/// them (trv.stream/2).
+enum class Bodies { whole, in_parts };
 enum class AuthScheme { none, bearer, basic, header };
 
 /// A named endpoint that a tenant fills with a base URL and credentials.
@@ -110,6 +113,7 @@ struct Manifest {
   std::vector<Operation> operations;
   std::vector<Webhook> webhooks;
   std::string pages;                                       ///< folder of the pages, with '/'; empty: it brings none
+  Bodies bodies = Bodies::whole;                           ///< of requests that it serves
   std::optional<std::vector<Permission>> permissions;      ///< nullopt: it does not say
   std::map<std::string, base::Digest, std::less<>> files;  ///< every other file of the package
   std::string text;                                        ///< the manifest as read

@@ -376,6 +376,8 @@ TEST(Manifest, an_error_names_the_member) {
       {R"("isolation": "sandboxed")", R"("isolation": "none")",
        "isolation: \"none\" is not one of \"in-process\", \"sandboxed\""},
       {R"("isolation")", R"("colour": "red", "isolation")", "colour: is not a member"},
+      {R"("isolation")", R"("bodies": "in parts", "isolation")",
+       "bodies: \"in parts\" is not one of \"whole\", \"in-parts\""},
       {R"("name": "greet")", R"("name": "greet", "tittle": "")", "operations[0].tittle: is not a member"},
       {R"("idempotent": true)", R"("idempotent": 1)", "operations[0].idempotent: must be true or false"},
       {R"("output": true)", R"("output": "x")", "operations[0].output: must be a JSON Schema"},

@@ -41,9 +41,10 @@ class PluginStreamTest : public PluginFixture, public testing::WithParamInterfac
     const std::string& url = daemon_->url();
     auto client = std::make_unique<RawClient>(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))),
                                               receive_buffer_bytes);
-    client->send(fmt::format(
-        "{} /v1/tenants/acme/plugins/tracker/serve{} HTTP/{}\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", method,
-        path, version, acme_));
+    client->send(
+        fmt::format("{} /v1/tenants/acme/plugins/tracker/serve{} HTTP/{}\r\nHost: x\r\nConnection: "
+                    "close\r\nAuthorization: Bearer {}\r\n\r\n",
+                    method, path, version, acme_));
     return client;
   }
   std::string whole(const std::string& path) {

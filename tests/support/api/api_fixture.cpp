@@ -9,6 +9,7 @@
 
 #include "sdk/base/digest.hpp"
 #include "sdk/package/package.hpp"
+#include "tests/support/api/uploads_package.hpp"
 
 namespace trv::api {
 
@@ -209,6 +210,21 @@ base::Bytes counter_package(const std::string& version) {
                 {{"name":"about","title":"About","idempotent":true,"input":true,"output":true}}]}})",
           version, library_path),
       "counter_" + version, std::string::npos);
+}
+
+base::Bytes uploads_package(const std::string& bodies) {
+  std::string operations;
+  for (const char* name : {"known", "chunks", "short", "never", "parts"}) {
+    operations += fmt::format(R"({}{{"name":"{}","title":"T","idempotent":true,"input":true,"output":true}})",
+                              operations.empty() ? "" : ",", name);
+  }
+  return package_of(
+      fmt::format(
+          R"({{"manifest":1,"id":"tracker","version":"1.5.0","title":"Uploads","summary":"S","license":"Apache-2.0",
+              "abi":{{"major":1,"minor":0}},"isolation":"in-process","libraries":{{"linux-x86_64":{{"path":"{}"}}}},
+              "permissions":["http","serve"],"bodies":"{}","operations":[{}]}})",
+          library_path, bodies, operations),
+      "uploads_for_clients", std::string::npos);
 }
 
 base::Bytes mcp_package() {
