@@ -50,6 +50,9 @@ std::vector<base::Bytes> one_of_each() {
   add(writer.failed(7, {.code = base::ErrorCode::denied, .status = 403, .message = "no", .detail = "{}"}));
   add(writer.log(LogLevel::info, 7, "line"));
   add(writer.http_request(7, 1, request));
+  request.written = egress::WrittenBody{.stream_id = 9, .length = 12};
+  add(writer.http_request(7, 1, request));
+  add(writer.read_body(7, 9));
   add(writer.http_request(7, 1, base::fail(base::ErrorCode::invalid, "unreadable")));
   add(writer.ask(7, 1, Service::store, PutValue{.key = "cursor", .value = "[1]", .expected = 3}));
   add(writer.ask(7, 1, Service::store, ListValues{.prefix = "a", .after = "ab", .count_max = 10}));

@@ -110,6 +110,19 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   EXPECT_EQ(http.request->method, "POST");
   EXPECT_EQ(http.request->headers.at(0).value, "b");
   EXPECT_EQ(http.request->body, std::string("\xff\x00", 2));
+  EXPECT_FALSE(http.request->written);
+  const auto upload = std::get<HttpLine>(*read_line(
+      R"({"http_request":{"call":7,"request":1,"method":"PUT","path":"/x","body_stream":2,"body_length":30}})"));
+  ASSERT_TRUE(upload.request && upload.request->written);
+  EXPECT_EQ(upload.request->written->stream_id, 2U);
+  EXPECT_EQ(upload.request->written->length, 30U);
+  const auto chunks = std::get<HttpLine>(
+      *read_line(R"({"http_request":{"call":7,"request":1,"method":"PUT","path":"/x","body_stream":2}})"));
+  EXPECT_EQ(chunks.request->written->length, std::nullopt);
+  const auto odd = std::get<HttpLine>(*read_line(
+      R"({"http_request":{"call":7,"request":1,"method":"PUT","path":"/x","body_stream":2,"body_length":-1}})"));
+  EXPECT_THAT(odd.request.error().message(), HasSubstr("body_length is not a whole number"));
+  EXPECT_EQ(std::get<ReadBodyLine>(*read_line(R"({"read_body":{"call":7,"stream":9}})")).stream, 9U);
   const auto web = std::get<RespondLine>(
       *read_line(R"({"respond":{"call":7,"status":201,"headers":[["etag","1"]],"body_base64":"/wA="}})"));
   EXPECT_EQ(web.call, 7U);

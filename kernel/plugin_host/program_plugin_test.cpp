@@ -3,6 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "kernel/http/testing/loopback_server.hpp"
 #include "kernel/http/testing/parts_server.hpp"
 #include "kernel/plugin_host/testing/isolated_fixture.hpp"
@@ -60,6 +64,15 @@ for line in lines:
         go_on()
     elif name == "stream_ended" and body["stream"] == 5:
         left = 0
+    elif name == "serve" and body["path"] == "/body":
+        calls[6], came = body["call"], 0
+        send("read_body", call=calls[6], stream=6)
+    elif name == "part" and body["stream"] == 6:
+        size = len(base64.b64decode(body["base64"]) if "base64" in body else body["text"])
+        came += size
+        send("take", call=calls[6], stream=6, bytes=size)
+    elif name == "stream_ended" and body["stream"] == 6:
+        send("respond", call=calls[6], body=f"{came} {body.get('message', 'whole')}")
     elif name == "serve" and body["path"] == "/cookie":
         send("respond", call=body["call"], headers=[["set-cookie", "a=b"]])
     elif name == "serve":
@@ -103,6 +116,11 @@ for line in lines:
         elif operation == "read":
             calls[9], read, drops = call, [], body["input"] == "drop"
             send("http_request", call=call, request=9, connection="api", path="/", in_parts=True)
+        elif operation == "upload":
+            calls[7] = call
+            send("http_request", call=call, request=7, connection="api", method="PUT", path="/", body_stream=4)
+            answer, left, room = {"call": call, "stream": 4}, 1000000, 262144
+            go_on()
         elif operation == "keep":
             calls[8] = call
             send("store_request", call=call, request=8, action="put", key="cursor", value=body["input"], expected=0)
@@ -144,8 +162,8 @@ lines.on("line", (line) => {
 });
 )";
 
-constexpr std::array operations = {"keep",  "kept",    "echo", "describe", "fail",    "log", "fetch",
-                                   "crash", "garbage", "hang", "open",     "connect", "read"};
+constexpr std::array operations = {"keep",  "kept",    "echo", "describe", "fail",    "log",  "fetch",
+                                   "crash", "garbage", "hang", "open",     "connect", "read", "upload"};
 
 class ProgramPluginTest : public IsolatedFixture {
  protected:
@@ -189,6 +207,73 @@ TEST_F(ProgramPluginTest, a_program_reads_an_answer_in_parts) {
   EXPECT_EQ(answer_to("read"), "[3000001,true]");
   EXPECT_EQ(answer_to("read", R"("drop")"), R"("dropped")");
   EXPECT_EQ(answer_to("echo", "1"), "1");
+}
+
+TEST_F(ProgramPluginTest, a_program_sends_a_body_in_parts) {
+  http::PartsServer server([](const std::string& request, http::PartsAnswer& answer) {
+    http::PartsBody body(request, answer);
+    std::size_t count = 0;
+    for (std::string bytes = body.next(); !bytes.empty(); bytes = body.next()) count += bytes.size();
+    const std::string said = std::to_string(count);
+    if (body.is_whole()) answer.send(fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", said.size(), said));
+  });
+  source_.connection.base_url = server.url();
+  load_python();
+  EXPECT_EQ(answer_to("upload"), R"([200,"1000000",null])");
+}
+
+/// Gives so many bytes as it has leave for, and then breaks off or ends.
+class GivenBody final : public BodySource {
+ public:
+  GivenBody(std::size_t bytes, base::Status end) : left_(bytes), end_(std::move(end)) {}
+  ~GivenBody() override { drop(); }
+  void read(std::shared_ptr<BodyReader> reader) override {
+    reader_ = std::move(reader);
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      std::unique_lock lock(mutex_);
+      while (left_ > 0) {
+        if (!changed_.wait(lock, stop, [this] { return room_ > 0; })) return;
+        const std::size_t size = std::min({left_, room_, stream_part_bytes_max});
+        left_ -= size;
+        room_ -= size;
+        lock.unlock();
+        reader_->part(std::string(size, '\xff'));
+        lock.lock();
+      }
+      lock.unlock();
+      reader_->end(end_);
+    });
+  }
+  void take(std::uint64_t byte_count) override {
+    const std::lock_guard lock(mutex_);
+    room_ += byte_count;
+    EXPECT_LE(room_, stream_room_bytes);
+    changed_.notify_all();
+  }
+  void drop() override { thread_.request_stop(); }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::shared_ptr<BodyReader> reader_;
+  std::size_t left_;
+  std::size_t room_ = stream_room_bytes;
+  const base::Status end_;
+  std::jthread thread_;
+};
+
+TEST_F(ProgramPluginTest, a_program_reads_a_body_in_parts) {
+  load_python();
+  const auto said = [this](std::shared_ptr<BodySource> body) {
+    WebCall web = request("POST", "/body");
+    web.body = std::move(body);
+    const WebOutcome outcome = serve(std::move(web)).get();
+    return outcome ? outcome->body : outcome.error().message;
+  };
+  EXPECT_EQ(said(std::make_shared<GivenBody>(3'000'001, base::Status())), "3000001 whole");
+  EXPECT_EQ(said(std::make_shared<GivenBody>(7, base::fail(ErrorCode::unavailable, "the client has gone"))),
+            "7 the client has gone");
+  EXPECT_EQ(said(nullptr), "0 whole");
 }
 
 TEST_F(ProgramPluginTest, a_program_sees_that_an_answer_in_parts_broke) {
