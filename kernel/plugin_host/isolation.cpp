@@ -120,6 +120,8 @@ std::shared_ptr<FrameLink> Isolation::begin(ProcessPurpose purpose, std::string 
   auto link = std::make_shared<FrameLink>(limits_, clock_, std::move(group), user);
   {
     const std::lock_guard lock(mutex_);
+    std::erase_if(begun_, [](const std::weak_ptr<FrameLink>& one) { return one.expired(); });
+    begun_.push_back(link);
     if (auto process = ready_.take(purpose, clock_.monotonic())) {
       // The loop hears of it by what it answers.
       connect(*link, purpose, *std::move(process));
@@ -140,6 +142,13 @@ void Isolation::forget(const std::string& folder) {
 std::size_t Isolation::ready_processes() const {
   const std::lock_guard lock(mutex_);
   return ready_.count();
+}
+
+void Isolation::kill_processes() {
+  const std::lock_guard lock(mutex_);
+  for (const std::weak_ptr<FrameLink>& one : begun_) {
+    if (const std::shared_ptr<FrameLink> link = one.lock()) link->kill("it was killed");
+  }
 }
 
 void Isolation::run(const std::stop_token& stop) {

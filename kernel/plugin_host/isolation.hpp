@@ -44,6 +44,10 @@ class Isolation {
   /// No call follows of the package in `folder`, among those of the store: no process is kept ready for it.
   void forget(const std::string& folder);
 
+  /// Kills each process that runs, as a host without memory does: a crash for those who wait for it. What is sent to
+  /// one of them afterwards is read by nobody.
+  void kill_processes();
+
   /// Now, of tenants.
   [[nodiscard]] std::size_t processes() const noexcept { return processes_; }
   /// Now: those that wait for a tenant with the code of a package.
@@ -87,6 +91,7 @@ class Isolation {
   std::vector<Beginning> new_;
   std::vector<std::shared_ptr<FrameLink>> connected_;  ///< to a process that was ready
   ReadyProcesses ready_;
+  std::vector<std::weak_ptr<FrameLink>> begun_;  ///< those that have ended, too
   std::atomic<std::size_t> processes_ = 0;
 
   // The loop's.

@@ -31,7 +31,7 @@ struct ProgramEvents {
 class ProgramPlugin final : public PluginSide {
  public:
   /// Starts `file` by the interpreter of the purpose; it waits for begin(). `host` outlives the plugin. Before this
-  /// process has other threads. Error: unavailable (this host has no room for it).
+  /// process has other threads but that of RefusedCalls. Error: unavailable (this host has no room for it).
   [[nodiscard]] static base::Result<std::unique_ptr<ProgramPlugin>> run(const ProcessPurpose& purpose,
                                                                         const std::string& file, HostSide& host,
                                                                         ProgramEvents events);

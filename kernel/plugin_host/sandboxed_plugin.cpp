@@ -23,6 +23,7 @@
 #include "kernel/plugin_host/plugin_side.hpp"
 #include "kernel/plugin_host/program_plugin.hpp"
 #include "kernel/plugin_host/progress_board.hpp"
+#include "kernel/sandbox/refused_calls.hpp"
 #include "kernel/sandbox/walls.hpp"
 
 namespace trv::plugin_host {
@@ -321,11 +322,12 @@ class SandboxedPlugin {
   }
 
   void load(const ProcessPurpose& purpose) {
-    must(room_.while_loading->apply());
+    must(room_.refused < 0 ? room_.while_loading->apply() : refused_.begin(sandbox::SystemCalls::of_libraries));
     auto library = PluginLibrary::load(place_of(purpose, "plugin.so"), purpose.plugin, purpose.version);
     if (!library) host_.refuse(library.error());
     library_ = *std::move(library);
-    must(room_.once_loaded->apply());
+    if (room_.refused < 0) return must(room_.once_loaded->apply());
+    refused_.once_loaded();
   }
 
   void start_library(const ProcessPurpose& purpose) {
@@ -345,7 +347,8 @@ class SandboxedPlugin {
   }
 
   void run(const ProcessPurpose& purpose) {
-    must(sandbox::SystemCallFilter(sandbox::SystemCalls::of_scripts).apply());
+    constexpr auto left = sandbox::SystemCalls::of_scripts;
+    must(room_.refused < 0 ? sandbox::SystemCallFilter(left).apply() : refused_.begin(left));
     auto program = ProgramPlugin::run(purpose, place_of(purpose, purpose.file), host_,
                                       {.reacted = [this](std::uint64_t number) { host_.pong(number); },
                                        .ended = [this](const base::Error& why) { host_.refuse(why); }});
@@ -369,6 +372,7 @@ class SandboxedPlugin {
   PacketReader reader_;
   const base::SystemClock clock_;
   Patience patience_{clock_};
+  sandbox::RefusedCalls refused_{room_.refused};
   std::optional<int> landlock_;             ///< its version; there once the walls and the code are
   std::shared_ptr<PluginLibrary> library_;  ///< nullptr: a program
   std::unique_ptr<ProgramPlugin> runs_;     ///< until it is begun

@@ -19,6 +19,9 @@ using testing::HasSubstr;
 class PluginFuzz : public testing::Test {
  protected:
   base::Result<FuzzOutcome> fuzz(const std::vector<const char*>& operations, FuzzSetup setup) {
+    return fuzz_package(package_of(operations), std::move(setup));
+  }
+  base::Result<FuzzOutcome> fuzz_package(const base::Bytes& package, FuzzSetup setup) {
     const auto scratch = base::ScratchFolder::make("plugin-fuzz", testing::TempDir());
     EXPECT_TRUE(scratch);
     setup.program = TRV_PLUGIN_HOST;
@@ -26,7 +29,7 @@ class PluginFuzz : public testing::Test {
     setup.connection = "service";
     setup.time_max = std::chrono::minutes(10);
     setup.found = [this](const Finding& finding) { found_.push_back(finding); };
-    return fuzz_plugin(package_of(operations), setup, clock_);
+    return fuzz_plugin(package, setup, clock_);
   }
   static base::Bytes package_of(const std::vector<const char*>& operations) {
     return plugin_host::package_of("good", R"(,"permissions":["http","kv"])", 1, "linux-x86_64", "sandboxed",
@@ -43,6 +46,43 @@ TEST_F(PluginFuzz, what_takes_everything_has_no_findings) {
   EXPECT_EQ(outcome->runs, 300U);
   EXPECT_GT(outcome->answered, 150U);
   EXPECT_TRUE(found_.empty()) << found_.front().message;
+}
+
+TEST_F(PluginFuzz, a_program_whose_interpreter_ends_is_found) {
+  constexpr std::string_view program = R"py(
+import json, os, socket
+lines = socket.socket(fileno=3).makefile("rw")
+def say(**frame):
+    lines.write(json.dumps(frame) + "\n")
+    lines.flush()
+for line in lines:
+    frame = json.loads(line)
+    if "begin" in frame:
+        say(ready={})
+    elif "invoke" in frame:
+        if frame["invoke"]["input"]["n"] < 0:
+            os.abort()
+        say(answer={"call": frame["invoke"]["call"], "output": {}})
+    elif "ping" in frame:
+        say(pong=frame["ping"])
+    elif "end" in frame:
+        break
+)py";
+  std::vector<package::File> files;
+  files.push_back({"program/main.py", base::to_bytes(program)});
+  const auto package = package::assemble(
+      R"({"manifest":1,"id":"tracker","version":"1.2.3","title":"T","summary":"","license":"Apache-2.0",)"
+      R"("abi":{"major":1,"minor":0},"isolation":"sandboxed","runtime":"process",)"
+      R"("program":{"interpreter":"python3","file":"program/main.py"},"operations":[{"name":"brittle","title":"T","idempotent":true,"output":true,)"
+      R"("input":{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}}]})",
+      std::move(files));
+  ASSERT_TRUE(package) << package.error().message();
+  const auto outcome = fuzz_package(*package, {.seed = 3, .runs_max = 40});
+  ASSERT_TRUE(outcome) << outcome.error().message();
+  ASSERT_EQ(found_.size(), 1U) << "the same is reported once";
+  EXPECT_EQ(found_.front().kind, Finding::Kind::crash);
+  EXPECT_THAT(found_.front().input, HasSubstr("-"));
+  EXPECT_GT(outcome->answered, 0U);
 }
 
 TEST_F(PluginFuzz, an_input_that_crashes_is_found_again_by_its_seed_and_repeated_by_run) {

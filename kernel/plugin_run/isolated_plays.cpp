@@ -59,6 +59,7 @@ std::vector<conformance::SentRequest> PlayAnswers::begin(conformance::HttpStep s
 }
 
 Result<egress::Response> PlayAnswers::answer_to(const egress::Request& request) {
+  asked_();
   if (asks_permission_ && request.permits) {
     TRV_TRY(request.permits(request.method, "service.invalid", request.path));
   }
@@ -88,15 +89,22 @@ base::Status IsolatedPlays::begin_host() {
       .program = setup_.program,
       .http = http_,
       .serve = [this](const plugin_host::ServiceCall& call, plugin_host::ServiceDone done) { done(serve(call)); },
-      .log = {}};
+      .log = {},
+      .hears_refused = true};
   TRV_TRY_ASSIGN(host_, LocalHost::start(package_, wiring, setup_.configuration, Walls::needed, clock_));
   return {};
 }
 
+// What it asked for reaches a process that is no longer there.
+void IsolatedPlays::note_asked() {
+  if (++asked_ == kill_at_) host_->kill_processes();
+}
+
 // As the fake host: it signs with a text.
 Result<plugin_host::ServiceAnswer> IsolatedPlays::serve(const plugin_host::ServiceCall& call) {
+  note_asked();
   const auto* sign = std::get_if<plugin_host::SignData>(&call.request);
-  if (sign == nullptr) return services_.answer(call);
+  if (sign == nullptr) return services_->answer(call);
   const std::lock_guard lock(mutex_);
   signatures_.push_back({.secret = sign->secret, .kind = static_cast<std::int32_t>(sign->kind), .data = sign->data});
   return plugin_host::Signature{std::string(conformance::suite::play_signature)};
@@ -107,9 +115,11 @@ base::Status IsolatedPlays::check_input(const conformance::suite::Play& play) co
   return host_->host().check_input(manifest.id, manifest.version, play.operation, play.input);
 }
 
-Result<IsolatedPlay> IsolatedPlays::make(const conformance::suite::Play& play, std::size_t index) {
+Result<IsolatedPlay> IsolatedPlays::make(const conformance::suite::Play& play, const PlayedHow& how) {
+  asked_ = 0;
+  kill_at_ = how.kill_at;
   (void)http_.begin(play.answer);
-  const std::size_t events_before = services_.events().size();
+  const std::size_t events_before = services_->events().size();
   const package::Manifest& manifest = package_.manifest();
   std::promise<plugin_host::CallOutcome> ended;
   host_->host().invoke({.tenant = base::TenantId(std::string(conformance::suite::play_tenant)),
@@ -117,7 +127,8 @@ Result<IsolatedPlay> IsolatedPlays::make(const conformance::suite::Play& play, s
                         .version = manifest.version,
                         .operation = play.operation,
                         .connection = std::string(conformance::suite::play_connection),
-                        .idempotency_key = conformance::suite::play_key(index),
+                        .idempotency_key = how.key,
+                        .attempt = how.attempt,
                         .traceparent = std::string(conformance::suite::play_traceparent),
                         .timeout_ms = setup_.call_timeout_ms,
                         .configuration = setup_.configuration,
@@ -130,12 +141,18 @@ Result<IsolatedPlay> IsolatedPlays::make(const conformance::suite::Play& play, s
     const std::lock_guard lock(mutex_);
     played.signatures = std::exchange(signatures_, {});
   }
-  const std::vector<LocalEvent> events = services_.events();
+  const std::vector<LocalEvent> events = services_->events();
   for (std::size_t i = events_before; i < events.size(); ++i) {
     played.events.push_back(
         {.id = events[i].id, .type = events[i].type, .subject = events[i].subject, .data = events[i].data});
   }
-  IsolatedPlay result{.end = end_of(outcome), .text = conformance::suite::to_text(played)};
+  IsolatedPlay result{.end = end_of(outcome),
+                      .played = std::move(played),
+                      .text = {},
+                      .asked = asked_,
+                      .was_killed = how.kill_at != 0 && asked_ >= how.kill_at,
+                      .refused = host_->take_refused_calls()};
+  result.text = conformance::suite::to_text(result.played);
   if (result.end != IsolatedPlay::End::answered) result.message = outcome.error().message;
   if (result.end == IsolatedPlay::End::crashed || result.end == IsolatedPlay::End::hung) TRV_TRY(begin_host());
   return result;

@@ -2,8 +2,10 @@
 // The plays of the conformance suite (sdk/conformance/suite/play.hpp), made of a plugin in the process that travd would
 // run it in, behind the same walls. One thread.
 
+#include <atomic>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,6 +28,8 @@ class PlayAnswers final : public LocalSender {
 
   /// From here on. Gives what was sent since the last time.
   std::vector<conformance::SentRequest> begin(conformance::HttpStep step);
+  /// Hears of each request before it is answered, on the caller's thread; must not call this.
+  void on_asked(std::function<void()> asked) { asked_ = std::move(asked); }
 
  protected:
   [[nodiscard]] base::Result<egress::Response> answer_to(const egress::Request& request) override;
@@ -36,6 +40,7 @@ class PlayAnswers final : public LocalSender {
   const bool asks_permission_;
   conformance::HttpStep step_ = conformance::HttpAnswer{};
   std::vector<conformance::SentRequest> sent_;
+  std::function<void()> asked_ = [] {};
 };
 
 struct IsolatedSetup {
@@ -49,7 +54,18 @@ struct IsolatedPlay {
   enum class End { answered, crashed, hung, defect };
   End end = End::answered;
   std::string message = {};  ///< of all but `answered`: what the caller is given
-  std::string text = {};     ///< conformance::suite::to_text
+  conformance::suite::Played played = {};
+  std::string text = {};                  ///< conformance::suite::to_text
+  std::size_t asked = 0;                  ///< how often it asked for HTTP, its store, signatures and events
+  bool was_killed = false;                ///< as PlayedHow::kill_at says
+  std::vector<std::string> refused = {};  ///< names of system calls, since the play before
+};
+
+/// How a play is made otherwise than the ones before it.
+struct PlayedHow {
+  std::string key;            ///< the call's idempotency key
+  std::uint32_t attempt = 1;  ///< from 1
+  std::size_t kill_at = 0;    ///< the process is killed when it asks for this, counted from 1; 0: it is not
 };
 
 class IsolatedPlays {
@@ -58,8 +74,12 @@ class IsolatedPlays {
   [[nodiscard]] static base::Result<std::unique_ptr<IsolatedPlays>> start(LocalPackage& package, IsolatedSetup setup,
                                                                           const base::Clock& clock);
 
-  /// After a crash or a hang the plugin is started again. Errors: as start.
-  [[nodiscard]] base::Result<IsolatedPlay> make(const conformance::suite::Play& play, std::size_t index);
+  /// After a crash, a hang or a kill the plugin is started again. Errors: as start.
+  [[nodiscard]] base::Result<IsolatedPlay> make(const conformance::suite::Play& play, const PlayedHow& how);
+  /// From here on the plugin's store is empty.
+  void empty_store() { services_.emplace(LocalOffer{}); }
+  /// Of system calls that were refused since the last play.
+  [[nodiscard]] std::vector<std::string> take_refused_calls() { return host_->take_refused_calls(); }
   /// Whether an input is one that the kernel lets pass. Error: invalid.
   [[nodiscard]] base::Status check_input(const conformance::suite::Play& play) const;
   /// What is otherwise than with travd.
@@ -70,15 +90,20 @@ class IsolatedPlays {
 
  private:
   IsolatedPlays(LocalPackage& package, IsolatedSetup setup, const base::Clock& clock)
-      : package_(package), setup_(std::move(setup)), clock_(clock), http_(package.manifest()) {}
+      : package_(package), setup_(std::move(setup)), clock_(clock), http_(package.manifest()) {
+    http_.on_asked([this] { note_asked(); });
+  }
   [[nodiscard]] base::Status begin_host();
+  void note_asked();
   [[nodiscard]] base::Result<plugin_host::ServiceAnswer> serve(const plugin_host::ServiceCall& call);
 
   LocalPackage& package_;
   const IsolatedSetup setup_;
   const base::Clock& clock_;
   PlayAnswers http_;
-  LocalServices services_{LocalOffer{}};
+  std::optional<LocalServices> services_{std::in_place, LocalOffer{}};
+  std::atomic<std::size_t> asked_ = 0;
+  std::atomic<std::size_t> kill_at_ = 0;
   std::mutex mutex_;
   std::vector<conformance::SignAsked> signatures_;
   std::unique_ptr<LocalHost> host_;

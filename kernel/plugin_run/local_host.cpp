@@ -1,9 +1,14 @@
 #include "kernel/plugin_run/local_host.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <utility>
 
 #include "kernel/json/parse.hpp"
 #include "kernel/plugin_host/named_secrets.hpp"
+#include "kernel/plugin_host/payload.hpp"
 
 namespace trv::plugin_run {
 
@@ -22,14 +27,32 @@ Result<std::unique_ptr<LocalPackage>> LocalPackage::open(base::BytesView package
   return opened;
 }
 
+namespace {
+
+// Not a number that the zygote's own files have.
+base::OpenFile moved_up(int number) {
+  const base::OpenFile before(number);
+  return base::OpenFile(::fcntl(before.number(), F_DUPFD_CLOEXEC, sandbox::refused_file + 1));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<LocalHost>> LocalHost::start(LocalPackage& package, const LocalWiring& wiring,
                                                     const std::optional<std::string>& configuration, Walls walls,
                                                     const base::Clock& clock) {
   TRV_EXPECTS(wiring.program.is_absolute());
   std::unique_ptr<LocalHost> started(new LocalHost());
   plugin_host::HostConfiguration host{.run_on_caller = false, .serve = wiring.serve, .trial_program = wiring.program};
-  auto isolated = plugin_host::Isolation::start(
-      {.program = wiring.program, .folder = package.plugins_, .ready_count = 1, .needs_namespaces = false}, {}, clock);
+  if (std::array<int, 2> ends{}; wiring.hears_refused && ::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0) {
+    started->refused_in_ = base::OpenFile(ends[0]);
+    started->refused_out_ = moved_up(ends[1]);
+  }
+  auto isolated = plugin_host::Isolation::start({.program = wiring.program,
+                                                 .folder = package.plugins_,
+                                                 .ready_count = 1,
+                                                 .needs_namespaces = false,
+                                                 .refused = started->refused_out_.number()},
+                                                {}, clock);
   if (isolated) {
     started->isolation_ = *std::move(isolated);
     host.isolation = started->isolation_.get();
@@ -46,6 +69,19 @@ Result<std::unique_ptr<LocalHost>> LocalHost::start(LocalPackage& package, const
   TRV_TRY_ASSIGN(const plugin_host::Stored examined, started->host_->examine(package.stored_->package_digest));
   TRV_TRY(started->host_->load(examined, configuration, {}, plugin_host::PluginHost::Known::from_now));
   return started;
+}
+
+std::vector<std::string> LocalHost::take_refused_calls() {
+  std::string text;
+  std::array<char, 4'096> part;
+  for (ssize_t size = 0; (size = ::read(refused_in_.number(), part.data(), part.size())) > 0;) {
+    text.append(part.data(), static_cast<std::size_t>(size));
+  }
+  std::vector<std::string> names;
+  for (std::size_t begin = 0, end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    names.push_back(plugin_host::printable(text.substr(begin, end - begin), 64));
+  }
+  return names;
 }
 
 std::vector<std::string> secrets_named_in(const package::Manifest& manifest,

@@ -13,6 +13,7 @@
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/open_file.hpp"
 #include "sdk/base/random.hpp"
 
 namespace trv::plugin_run {
@@ -44,6 +45,7 @@ struct LocalWiring {
   egress::HttpSender& http;
   plugin_host::ServeRequest serve = {};
   plugin_host::LogSink log = {};
+  bool hears_refused = false;  ///< LocalHost::take_refused_calls
 };
 
 enum class Walls { wanted, needed };
@@ -59,6 +61,13 @@ class LocalHost {
   [[nodiscard]] plugin_host::PluginHost& host() noexcept { return *host_; }
   /// What is otherwise than with travd.
   [[nodiscard]] const std::vector<std::string>& remarks() const noexcept { return remarks_; }
+  /// Names of system calls that the sandbox refused since the last time: of each process each name once.
+  [[nodiscard]] std::vector<std::string> take_refused_calls();
+  /// Isolation::kill_processes; only where walls were needed. Any thread.
+  void kill_processes() {
+    TRV_EXPECTS(isolation_ != nullptr);
+    isolation_->kill_processes();
+  }
   /// Of the plugin's process; only where walls were needed.
   [[nodiscard]] const sandbox::Walls& walls() const {
     TRV_EXPECTS(isolation_ != nullptr);
@@ -69,6 +78,8 @@ class LocalHost {
   LocalHost() = default;
 
   std::vector<std::string> remarks_;
+  base::OpenFile refused_out_;  ///< where processes write names of refused calls, and where they are read
+  base::OpenFile refused_in_;
   std::unique_ptr<plugin_host::Isolation> isolation_;
   std::unique_ptr<plugin_host::PluginHost> host_;
 };

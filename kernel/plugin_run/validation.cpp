@@ -11,6 +11,7 @@
 #include "kernel/plugin_host/payload.hpp"
 #include "kernel/plugin_run/fuzz_answers.hpp"
 #include "kernel/plugin_run/isolated_plays.hpp"
+#include "kernel/plugin_run/kill_and_retry.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
 #include "sdk/conformance/suite/apart.hpp"
@@ -246,7 +247,12 @@ class Validator {
     for (const std::string& remark : (*plays)->remarks()) validation_.remarks.push_back(remark);
     report(std::move(starts));
     check_inputs(**plays);
+    note_refused("while it starts", (*plays)->take_refused_calls());
     TRV_TRY(play_isolated(**plays));
+    TRV_TRY(kill_and_retry(**plays));
+    report({.name = "system_calls_are_those_that_the_sandbox_leaves",
+            .mode = CheckMode::isolated,
+            .findings = std::move(refused_)});
     CheckReport ends{.name = "it_ends_when_it_is_asked_to", .mode = CheckMode::isolated};
     if (const base::Status stopped = (*plays)->stop(); !stopped) ends.findings.push_back(stopped.error().message());
     report(std::move(ends));
@@ -282,7 +288,8 @@ class Validator {
         ++waiting;
         continue;
       }
-      TRV_TRY_ASSIGN(const IsolatedPlay made, isolated.make(play, i));
+      TRV_TRY_ASSIGN(const IsolatedPlay made, isolated.make(play, {.key = suite::play_key(i)}));
+      note_refused(play.name(), made.refused);
       if (made.end != IsolatedPlay::End::answered) {
         answered.findings.push_back(fmt::format("{}: {}: {}", play.name(), how(made.end), made.message));
         if (made.end != IsolatedPlay::End::defect) broken.emplace(play.operation, play.example);
@@ -295,8 +302,36 @@ class Validator {
     }
     report(std::move(answered));
     hold_against_later(differ, same, never_the_same);
+    broken_ = std::move(broken);
     if (!package_.manifest.program) report(std::move(same));
     remark(waiting, never_the_same);
+    return {};
+  }
+
+  /// Each name once: what a process is refused, the next one is, too.
+  void note_refused(const std::string& where, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      if (!refused_names_.insert(name).second) continue;
+      refused_.push_back(fmt::format("{}: it called {}(), which the sandbox denies", where, name));
+    }
+  }
+
+  base::Status kill_and_retry(IsolatedPlays& isolated) {
+    CheckReport check{.name = "a_call_that_was_killed_is_made_again", .mode = CheckMode::isolated};
+    KillAndRetry retries(package_.manifest, isolated);
+    std::set<std::pair<std::string, std::size_t>> seen;
+    for (std::size_t i = 0; i < plays_.size(); ++i) {
+      const suite::Play& play = plays_[i];
+      // The first answer is that of a service that is well.
+      if (!seen.emplace(play.operation, play.example).second) continue;
+      if (broken_.contains({play.operation, play.example})) continue;
+      if (!expected_.empty() && expected_[i].kind == Expected::Kind::not_comparable) continue;
+      TRV_TRY(retries.hold(play));
+    }
+    note_refused("after a kill", isolated.take_refused_calls());
+    check.findings = retries.take_findings();
+    for (std::string& remark : retries.take_remarks()) validation_.remarks.push_back(std::move(remark));
+    report(std::move(check));
     return {};
   }
 
@@ -347,6 +382,9 @@ class Validator {
   std::vector<suite::Play> plays_;
   std::vector<Expected> expected_;
   std::string not_compared_;
+  std::set<std::pair<std::string, std::size_t>> broken_ = {};  ///< operations and examples
+  std::set<std::string> refused_names_ = {};
+  std::vector<std::string> refused_ = {};
   Validation validation_;
 };
 

@@ -17,13 +17,16 @@ namespace trv::plugin_run {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 /// Of the library two_faced. These operations have an example.
 base::Bytes package_of(const std::vector<std::string>& operations, const std::string& more = {},
                        const std::string& permissions = R"("http","kv","events:com.tracker.*")") {
-  std::vector<std::string> all = {"good", "ask", "dial", "crash", "hang", "count", "sleep-long", "twice", "process"};
+  std::vector<std::string> all = {"good",       "ask",   "dial",    "crash",    "hang",  "count",
+                                  "sleep-long", "twice", "process", "attempts", "tally", "peek"};
   if (!more.empty()) all.push_back(more);
   std::string list;
   for (const std::string& name : all) {
@@ -43,6 +46,61 @@ base::Bytes package_of(const std::vector<std::string>& operations, const std::st
                        "permissions":[{}],
                        "libraries":{{"linux-x86_64":{{"path":"lib/plugin.so"}}}},"operations":[{}]}})",
                   permissions, list),
+      std::move(files));
+  EXPECT_TRUE(bytes) << bytes.error().message();
+  return bytes.value_or(base::Bytes());
+}
+
+/// Of a program that speaks lines of JSON by itself; "quiet" keeps every promise, "dials" opens a socket to the kernel,
+/// and "attempts" sends another body when it is made again.
+constexpr std::string_view program = R"py(
+import errno, json, socket
+lines = socket.socket(fileno=3).makefile("rw")
+def say(**frame):
+    lines.write(json.dumps(frame) + "\n")
+    lines.flush()
+waiting = {}
+for line in lines:
+    frame = json.loads(line)
+    if "begin" in frame:
+        say(ready={"operations": ["quiet", "dials", "attempts"]})
+    elif "invoke" in frame:
+        call = frame["invoke"]
+        if call["operation"] == "dials":
+            try:
+                socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
+            except OSError as error:
+                assert error.errno == errno.EAFNOSUPPORT, error
+        if call["operation"] == "attempts":
+            waiting[7] = call["call"]
+            say(http_request={"call": call["call"], "request": 7, "connection": call["connection"],
+                              "method": "POST", "path": "/x", "body": str(call["attempt"])})
+        else:
+            say(answer={"call": call["call"], "output": []})
+    elif "http_response" in frame or "http_error" in frame:
+        say(answer={"call": waiting.pop(7), "output": []})
+    elif "ping" in frame:
+        say(pong=frame["ping"])
+    elif "end" in frame:
+        break
+)py";
+
+base::Bytes program_package_of(const std::vector<std::string>& operations) {
+  std::string list;
+  for (const std::string_view name : {"quiet", "dials", "attempts"}) {
+    const bool has_example = std::ranges::find(operations, name) != operations.end();
+    list += fmt::format(
+        R"({}{{"name":"{}","title":"T","idempotent":true,"output":true,"input":{{"type":"object","examples":[{}]}}}})",
+        list.empty() ? "" : ",", name, has_example ? "{}" : "");
+  }
+  std::vector<package::File> files;
+  files.push_back({"program/main.py", base::to_bytes(program)});
+  const auto bytes = package::assemble(
+      fmt::format(R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"T","summary":"","license":"Apache-2.0",
+                       "abi":{{"major":1,"minor":0}},"isolation":"sandboxed","runtime":"process",
+                       "program":{{"interpreter":"python3","file":"program/main.py"}},
+                       "permissions":["http"],"operations":[{}]}})",
+                  list),
       std::move(files));
   EXPECT_TRUE(bytes) << bytes.error().message();
   return bytes.value_or(base::Bytes());
@@ -79,6 +137,8 @@ class PluginValidation : public testing::Test {
     }
     return all;
   }
+  static constexpr std::string_view left = "system_calls_are_those_that_the_sandbox_leaves";
+  static constexpr std::string_view retried = "a_call_that_was_killed_is_made_again";
   static constexpr std::string_view answered = "examples_are_answered_whatever_a_service_answers";
   static constexpr std::string_view same = "answers_are_those_of_the_same_call_in_process";
 
@@ -129,6 +189,45 @@ TEST_F(PluginValidation, a_hang_names_its_operation_in_both_modes) {
   ASSERT_EQ(found.size(), 1U);
   EXPECT_THAT(found[0], HasSubstr("operation hang, example 1, "));
   EXPECT_THAT(found[0], HasSubstr("it hung: plugin 'tracker' 1.2.3 did not answer within 500 ms"));
+}
+
+TEST_F(PluginValidation, a_system_call_that_the_sandbox_denies_is_found_with_its_name) {
+  const Validation validation = validate(package_of({"good", "dial", "peek"}));
+  EXPECT_THAT(isolated(validation, left),
+              ElementsAre("operation dial, example 1, requests ended with answer 200 with 2 bytes of body: it called "
+                          "socket(), which the sandbox denies",
+                          "operation peek, example 1, requests ended with answer 200 with 2 bytes of body: it called "
+                          "openat(), which the sandbox denies"));
+  // The answers are those that the calls get where nobody listens.
+  EXPECT_THAT(isolated(validation, same), Contains(HasSubstr("\"no socket\"")));
+  EXPECT_THAT(isolated(validation, same), Contains(HasSubstr("\"no file\"")));
+  const Validation of_program = validate(program_package_of({"quiet", "dials"}));
+  EXPECT_THAT(isolated(of_program, answered), IsEmpty());
+  ASSERT_EQ(isolated(of_program, left).size(), 1U) << testing::PrintToString(all_findings(of_program));
+  EXPECT_THAT(isolated(of_program, left)[0], HasSubstr("operation dials"));
+  EXPECT_THAT(isolated(of_program, left)[0], HasSubstr("it called socket(), which the sandbox denies"));
+}
+
+TEST_F(PluginValidation, a_program_without_a_defect_holds) {
+  const Validation validation = validate(program_package_of({"quiet"}));
+  EXPECT_THAT(all_findings(validation), IsEmpty());
+  EXPECT_TRUE(validation.holds());
+}
+
+TEST_F(PluginValidation, a_call_that_was_killed_has_to_do_the_same_when_it_is_made_again) {
+  const Validation validation = validate(package_of({"good", "ask", "twice", "attempts", "tally"}));
+  EXPECT_THAT(
+      isolated(validation, retried),
+      UnorderedElementsAre(
+          "operation attempts, example 1, killed at its request 1 and made again: with the idempotency key "
+          "conformance/killed it sends POST /things attempt 2, and without a kill POST /things attempt 1: a service "
+          "would "
+          "take one for the other",
+          "operation tally, example 1, killed at its request 2 and made again: it answers 2, and without a kill 1"));
+  EXPECT_THAT(validation.remarks, Contains(HasSubstr("operation good: asks the host for nothing")));
+  const Validation of_program = validate(program_package_of({"attempts"}));
+  ASSERT_EQ(isolated(of_program, retried).size(), 1U) << testing::PrintToString(all_findings(of_program));
+  EXPECT_THAT(isolated(of_program, retried)[0], HasSubstr("it sends POST /x 2, and without a kill POST /x 1"));
 }
 
 TEST_F(PluginValidation, what_the_manifest_does_not_ask_for_is_found_in_both_modes) {

@@ -100,6 +100,7 @@ constexpr int families[] = {AF_UNIX, AF_INET, AF_INET6};
 constexpr std::uint64_t namespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
+// Which answer a refused call gets is said twice: by the rules below, and by refused_with, where it is heard of.
 constexpr std::uint32_t not_permitted = SCMP_ACT_ERRNO(EPERM);
 
 /// Of an argument, counted from 0; as the library's macros make it, which are C alone.
@@ -110,10 +111,13 @@ constexpr scmp_arg_cmp when(unsigned argument, scmp_compare compare, std::uint64
 // The rules of one filter; is_whole says whether each was taken.
 class Filter {
  public:
-  Filter() : filter_(::seccomp_init(SCMP_ACT_ALLOW), ::seccomp_release), is_whole_(filter_ != nullptr) {}
+  explicit Filter(Refusal refusal)
+      : filter_(::seccomp_init(SCMP_ACT_ALLOW), ::seccomp_release), is_whole_(filter_ != nullptr), refusal_(refusal) {}
 
   template <typename... Conditions>
   void refuse(int call, std::uint32_t action, Conditions... conditions) {
+    // What programs know how to do without is nothing to hear of.
+    if (refusal_ == Refusal::heard && action != SCMP_ACT_ERRNO(ENOSYS)) action = SCMP_ACT_NOTIFY;
     is_whole_ = is_whole_ && ::seccomp_rule_add(filter_.get(), action, call,
                                                 static_cast<unsigned>(sizeof...(conditions)), conditions...) == 0;
   }
@@ -133,6 +137,7 @@ class Filter {
  private:
   std::unique_ptr<void, decltype(&::seccomp_release)> filter_;
   bool is_whole_;
+  Refusal refusal_;
 };
 
 void refuse_of_all(Filter& filter) {
@@ -171,21 +176,39 @@ void refuse_of_loaded(Filter& filter) {
 
 }  // namespace
 
-SystemCallFilter::SystemCallFilter(SystemCalls left) {
-  Filter filter;
+SystemCallFilter::SystemCallFilter(SystemCalls left, Refusal refusal) {
+  const bool is_both = left == SystemCalls::of_libraries && refusal == Refusal::heard;
+  Filter filter(refusal);
   if (left != SystemCalls::of_loaded) refuse_of_all(filter);
   if (left == SystemCalls::of_scripts) refuse_families(filter);
   if (left == SystemCalls::of_libraries) refuse_of_libraries(filter);
-  if (left == SystemCalls::of_loaded) refuse_of_loaded(filter);
+  if (left == SystemCalls::of_loaded || is_both) refuse_of_loaded(filter);
   instructions_ = filter.instructions();
 }
 
-std::string_view SystemCallFilter::apply() const {
+bool is_refused_once_loaded(int call) noexcept {
+  return call == SCMP_SYS(mmap) || call == SCMP_SYS(mprotect) ||
+         std::ranges::find(forbidden_to_loaded, call) != std::end(forbidden_to_loaded);
+}
+
+int refused_with(SystemCalls left, int call) noexcept {
+  if (left == SystemCalls::of_scripts) return call == SCMP_SYS(socket) ? EAFNOSUPPORT : EPERM;
+  return is_refused_once_loaded(call) ? EACCES : EPERM;
+}
+
+long SystemCallFilter::set(unsigned flags) const {
   const sock_fprog program{.len = static_cast<unsigned short>(instructions_.size()),
                            .filter = const_cast<sock_filter*>(instructions_.data())};
-  const bool done = !instructions_.empty() && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-                    ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
-  return done ? std::string_view() : "system calls cannot be forbidden";
+  if (instructions_.empty() || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC | flags, &program);
+}
+
+std::string_view SystemCallFilter::apply() const {
+  return set(0) == 0 ? std::string_view() : "system calls cannot be forbidden";
+}
+
+base::OpenFile SystemCallFilter::apply_heard() const {
+  return base::OpenFile(static_cast<int>(set(SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC_ESRCH)));
 }
 
 }  // namespace trv::sandbox

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sdk/base/open_file.hpp"
+
 namespace trv::sandbox {
 
 /// The folder of the job in its file tree, and where it begins.
@@ -54,16 +56,30 @@ enum class SystemCalls {
   of_loaded,     ///< besides: no file is opened, no memory becomes code
 };
 
+/// Whether somebody hears of a call that is refused, before it is: refused_calls.hpp.
+enum class Refusal { unheard, heard };
+
 /// Leaves a process the named system calls. To make a filter takes long and can be done before there is a process.
 class SystemCallFilter {
  public:
-  /// Where that fails, apply() says so.
-  explicit SystemCallFilter(SystemCalls left);
+  /// Where that fails, apply() says so. A process has at most one filter that is heard: that of_libraries has the rules
+  /// of_loaded, too, and who hears of a call lets it pass until then.
+  explicit SystemCallFilter(SystemCalls left, Refusal refusal = Refusal::unheard);
   /// For all threads of the process. Another filter with fewer calls may follow.
   [[nodiscard]] std::string_view apply() const;
+  /// The same of one that is heard: where its calls arrive (seccomp_unotify(2)), and wait for an answer. Not open where
+  /// that fails.
+  [[nodiscard]] base::OpenFile apply_heard() const;
 
  private:
+  [[nodiscard]] long set(unsigned flags) const;
+
   std::vector<sock_filter> instructions_;
 };
+
+/// Whether a call that SystemCalls::of_libraries leaves, perhaps with some arguments alone, is refused once loaded.
+[[nodiscard]] bool is_refused_once_loaded(int call) noexcept;
+/// The error number that a call is refused with.
+[[nodiscard]] int refused_with(SystemCalls left, int call) noexcept;
 
 }  // namespace trv::sandbox

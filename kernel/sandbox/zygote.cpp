@@ -28,17 +28,20 @@ base::Result<pid_t> spawn(const ZygoteConfiguration& configuration, int control)
   const std::string program = configuration.program.string();
   const std::string folder = configuration.folder.string();
   const std::string ready = std::to_string(configuration.ready_count);
-  std::array<const char*, 6> words = {
-      program.c_str(), "--zygote", folder.c_str(), ready.c_str(), configuration.needs_namespaces ? "1" : "0", nullptr};
+  const bool hears = configuration.refused >= 0;
+  std::array<const char*, 7> words = {
+      program.c_str(),   "--zygote", folder.c_str(), ready.c_str(), configuration.needs_namespaces ? "1" : "0",
+      hears ? "1" : "0", nullptr};
   std::array<char*, 1> no_environment = {nullptr};
   posix_spawn_file_actions_t files;
   int error = ::posix_spawn_file_actions_init(&files);
   if (error != 0) return base::fail(gone(std::strerror(error)));
   error = ::posix_spawn_file_actions_adddup2(&files, control, control_file);
+  if (error == 0 && hears) error = ::posix_spawn_file_actions_adddup2(&files, configuration.refused, refused_file);
   if (error == 0) error = ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   if (error == 0) error = ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   if (error == 0) error = ::posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  if (error == 0) error = ::posix_spawn_file_actions_addclosefrom_np(&files, control_file + 1);
+  if (error == 0) error = ::posix_spawn_file_actions_addclosefrom_np(&files, (hears ? refused_file : control_file) + 1);
   pid_t child = -1;
   if (error == 0) {
     error = ::posix_spawn(&child, program.c_str(), &files, nullptr, const_cast<char**>(words.data()),
@@ -53,13 +56,14 @@ base::Result<pid_t> spawn(const ZygoteConfiguration& configuration, int control)
 
 base::Result<std::unique_ptr<Zygote>> Zygote::start(const ZygoteConfiguration& configuration) {
   TRV_EXPECTS(configuration.program.is_absolute() && configuration.folder.is_absolute());
+  TRV_EXPECTS(configuration.refused < 0 || configuration.refused > refused_file);
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return base::fail(gone(fmt::format("has no socket: {}", std::strerror(errno))));
   }
   OpenFile ours(ends[0]);
   // Not a number that the child's actions give to another file first.
-  OpenFile theirs(::fcntl(ends[1], F_DUPFD_CLOEXEC, control_file + 1));
+  OpenFile theirs(::fcntl(ends[1], F_DUPFD_CLOEXEC, refused_file + 1));
   ::close(ends[1]);
   if (!theirs.is_open()) return base::fail(gone(fmt::format("has no socket: {}", std::strerror(errno))));
   TRV_TRY_ASSIGN(const pid_t pid, spawn(configuration, theirs.number()));

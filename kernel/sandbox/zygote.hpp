@@ -43,6 +43,9 @@ struct ZygoteConfiguration {
   std::filesystem::path folder;   ///< shown to every process, read-only, until it keeps one folder of it
   unsigned ready_count = 4;       ///< processes that wait for work
   bool needs_namespaces = true;   ///< false: a host without them gives processes without them
+  /// A pipe to which processes write the name of each system call that is refused them, once a process, one a line; it
+  /// outlives the zygote. -1: nobody looks.
+  int refused = -1;
 };
 
 class Zygote {

@@ -69,8 +69,9 @@ class Zygote {
     sigset_t children;
     ::sigemptyset(&children);
     ::sigaddset(&children, SIGCHLD);
-    const bool done = ::fcntl(control_file, F_SETFD, FD_CLOEXEC) == 0 && ::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 &&
-                      ::sigprocmask(SIG_BLOCK, &children, nullptr) == 0;
+    const bool is_marked = !options_.hears_refused || ::fcntl(refused_file, F_SETFD, FD_CLOEXEC) == 0;
+    const bool done = is_marked && ::fcntl(control_file, F_SETFD, FD_CLOEXEC) == 0 &&
+                      ::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && ::sigprocmask(SIG_BLOCK, &children, nullptr) == 0;
     signals_ = OpenFile(::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
     folder_ = OpenFile(::open(options_.folder, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!done || !signals_.is_open() || !folder_.is_open()) problem_ = with_reason("the zygote cannot begin");
@@ -156,7 +157,8 @@ class Zygote {
       ::_exit(0);
     }
     if (with_namespaces) must(change_root(files_bytes, shown_));
-    // Standard input and output lead nowhere; 3 is the socket, 4 the report, 5 the folder where it is needed.
+    // Standard input and output lead nowhere; 3 is the socket, 4 the report, 5 the folder where it is needed, 6 where
+    // refused calls are written where somebody looks.
     sigset_t none;
     ::sigemptyset(&none);
     const bool placed = ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0 && place(socket, report);
@@ -166,7 +168,8 @@ class Zygote {
                     .folder = with_namespaces ? -1 : 5,
                     .has_namespaces = with_namespaces,
                     .while_loading = &while_loading_,
-                    .once_loaded = &once_loaded_};
+                    .once_loaded = &once_loaded_,
+                    .refused = options_.hears_refused ? 6 : -1};
     if (with_namespaces) ::close(5);
     live_(room);
     ::_exit(1);
@@ -175,14 +178,15 @@ class Zygote {
   // Through numbers that are free in any case.
   [[nodiscard]] bool place(int socket, int report) const {
     constexpr int aside = 100;
-    const std::array<int, 3> given = {socket, report, folder_.number()};
-    for (int i = 0; i < 3; ++i) {
+    const std::array<int, 4> given = {socket, report, folder_.number(), refused_file};
+    const int count = options_.hears_refused ? 4 : 3;
+    for (int i = 0; i < count; ++i) {
       if (::dup2(given[static_cast<std::size_t>(i)], aside + i) < 0) return false;
     }
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < count; ++i) {
       if (::dup2(aside + i, 3 + i) < 0) return false;
     }
-    return ::syscall(SYS_close_range, 6U, ~0U, 0U) == 0;
+    return ::syscall(SYS_close_range, 3U + static_cast<unsigned>(count), ~0U, 0U) == 0;
   }
 
   // No word of failure: it has come so far.

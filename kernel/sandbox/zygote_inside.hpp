@@ -14,12 +14,15 @@ struct Room {
   // The system calls left to a process that is its library. They live as long as the process.
   const SystemCallFilter* while_loading = nullptr;
   const SystemCallFilter* once_loaded = nullptr;
+  /// Where the names of calls that were refused go, one a line; -1: nobody looks.
+  int refused = -1;
 };
 
 struct ZygoteOptions {
   const char* folder = nullptr;  ///< of the libraries, absolute
   unsigned ready_count = 4;      ///< processes that wait for work
   bool needs_namespaces = true;  ///< else a host without them gets processes without them
+  bool hears_refused = false;    ///< refused_file is open
 };
 
 /// Serves control_file until travd closes it. In each process that it starts it calls `live`, which does not return.

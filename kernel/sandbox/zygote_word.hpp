@@ -8,6 +8,8 @@ namespace trv::sandbox {
 
 /// What the zygote finds open beside standard input, output and error.
 inline constexpr int control_file = 3;
+/// Where its processes write the names of system calls that were refused, where somebody looks.
+inline constexpr int refused_file = 4;
 
 /// travd asks for one more process: a packet of one byte.
 inline constexpr char ask_for_child = 'c';

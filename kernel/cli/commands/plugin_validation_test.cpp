@@ -30,7 +30,7 @@ TEST_F(PluginValidateCommand, the_template_holds_and_its_report_is_written) {
   ASSERT_EQ(trav({"plugin", "validate", plugin_, "--report", report}), ExitCode::ok) << err_;
   EXPECT_NE(out_.find("ok   isolated    examples_are_answered_whatever_a_service_answers\n"), std::string::npos)
       << out_;
-  EXPECT_NE(out_.find("hello 1.0.0: 4 checks, 0 failed"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("hello 1.0.0: 6 checks, 0 failed"), std::string::npos) << out_;
   EXPECT_NE(err_.find("it is a program, which does not run in-process"), std::string::npos) << err_;
   EXPECT_EQ(read(report).find("{\"report\":1,\"plugin\":\"hello\",\"version\":\"1.0.0\",\"package\":\""), 0U);
   ASSERT_EQ(trav({"plugin", "validate", plugin_, "--output", "json"}), ExitCode::ok) << err_;

@@ -48,10 +48,11 @@ int try_library(const char* path, std::string_view id, std::string_view version)
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "--run") sandbox::run_inside();
-  if (argc == 5 && std::string_view(argv[1]) == "--zygote") {
+  if (argc == 6 && std::string_view(argv[1]) == "--zygote") {
     sandbox::run_zygote({.folder = argv[2],
                          .ready_count = static_cast<unsigned>(std::atoi(argv[3])),
-                         .needs_namespaces = std::string_view(argv[4]) == "1"},
+                         .needs_namespaces = std::string_view(argv[4]) == "1",
+                         .hears_refused = std::string_view(argv[5]) == "1"},
                         &plugin_host::live_in_sandbox);
   }
   if (argc != 5 || std::string_view(argv[1]) != "--try" || argv[2][0] != '/') {

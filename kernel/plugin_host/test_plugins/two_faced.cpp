@@ -1,9 +1,11 @@
 // A plugin whose operations do what a validation has to find; those of "good" keep every promise.
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <string>
 
@@ -16,9 +18,10 @@ using namespace trv::sdk;
 class TwoFaced : public Plugin {
  public:
   static Operations<TwoFaced> operations() {
-    return {{"good", &TwoFaced::good},         {"ask", &TwoFaced::ask},     {"dial", &TwoFaced::dial},
-            {"crash", &TwoFaced::crash},       {"hang", &TwoFaced::hang},   {"count", &TwoFaced::count},
-            {"sleep-long", &TwoFaced::sleeps}, {"twice", &TwoFaced::twice}, {"process", &TwoFaced::process}};
+    return {{"good", &TwoFaced::good},       {"ask", &TwoFaced::ask},           {"dial", &TwoFaced::dial},
+            {"peek", &TwoFaced::peek},       {"crash", &TwoFaced::crash},       {"hang", &TwoFaced::hang},
+            {"count", &TwoFaced::count},     {"sleep-long", &TwoFaced::sleeps}, {"twice", &TwoFaced::twice},
+            {"process", &TwoFaced::process}, {"attempts", &TwoFaced::attempts}, {"tally", &TwoFaced::tally}};
   }
 
  private:
@@ -45,7 +48,19 @@ class TwoFaced : public Plugin {
   Task dial(Call& call) {
     if (auto no = refused(call)) co_return *no;
     const int file = ::socket(AF_INET, SOCK_STREAM, 0);
-    if (file < 0) co_return Failure{.code = Code::unavailable, .message = "no socket"};
+    if (file < 0) {
+      co_return Failure{.code = Code::unavailable, .message = errno == EPERM ? "no socket" : "another error"};
+    }
+    ::close(file);
+    co_return "true";
+  }
+  /// A file of the host's, which is kept away once the library is loaded.
+  Task peek(Call& call) {
+    if (auto no = refused(call)) co_return *no;
+    const int file = ::open("/etc/hostname", O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+      co_return Failure{.code = Code::unavailable, .message = errno == EACCES ? "no file" : "another error"};
+    }
     ::close(file);
     co_return "true";
   }
@@ -87,6 +102,28 @@ class TwoFaced : public Plugin {
   Task process(Call& call) {
     if (auto no = refused(call)) co_return *no;
     co_return std::to_string(::getpid());
+  }
+  /// Sends something else when it is made again.
+  Task attempts(Call& call) {
+    if (auto no = refused(call)) co_return *no;
+    auto first = call.http(post("/things").body("attempt " + std::to_string(call.attempt())));
+    co_await first;
+    if (!first) co_return first.failure();
+    co_return "{}";
+  }
+  /// Counts a call again that is made again.
+  Task tally(Call& call) {
+    if (auto no = refused(call)) co_return *no;
+    auto read = call.kv().get("tally");
+    co_await read;
+    if (!read) co_return read.failure();
+    const std::string next = std::to_string(read->empty() ? 1 : std::stoi(std::string(read->value())) + 1);
+    auto put = call.kv().put("tally", next);
+    co_await put;
+    if (!put) co_return put.failure();
+    auto asked = call.http(get("/tally"));
+    co_await asked;
+    co_return next;
   }
 
   std::atomic<bool> waits_ = true;
