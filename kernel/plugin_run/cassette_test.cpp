@@ -18,7 +18,10 @@ using testing::Not;
 class FakeNetwork final : public egress::HttpSender {
  public:
   explicit FakeNetwork(base::Result<egress::Response> answer) : answer_(std::move(answer)) {}
-  egress::RequestId send(egress::Request, egress::Completion completion) override {
+  egress::RequestId send(egress::Request request, egress::Completion completion) override {
+    for (char bytes[1'000]; request.departing != nullptr;) {
+      if (request.departing->take(bytes, sizeof bytes)->value() == 0) break;
+    }
     std::jthread([&] { completion(answer_); }).join();
     return 1;
   }
@@ -131,6 +134,39 @@ TEST(Cassette, an_answer_in_parts_is_kept_as_one_body_and_comes_in_parts_again) 
   }
   EXPECT_TRUE(came->ended.get_future().get());
   EXPECT_EQ(came->body, body);
+}
+
+TEST(Cassette, a_body_that_was_sent_in_parts_is_kept_as_one_and_found_again) {
+  const std::string body(3'000'000, 'a');
+  const auto in_parts = [&](std::string_view bytes) {
+    egress::Request made = request("/one", "x");
+    made.body.clear();
+    made.departing = std::make_shared<egress::DepartingBody>(std::nullopt, egress::DepartingBody::Writer{});
+    made.departing->write(bytes);
+    return made;
+  };
+  FakeNetwork network(response("made"));
+  CassetteRecorder recorder(network);
+  egress::Request whole = in_parts(body);
+  whole.departing->end();
+  ASSERT_TRUE(sent(recorder, std::move(whole)));
+  const auto kept = read_cassette(to_text(recorder.recorded()));
+  ASSERT_TRUE(kept) << kept.error().message();
+  EXPECT_EQ(kept->exchanges.at(0).request.body, body);
+
+  CassettePlayer player(*kept);
+  egress::Request slow = in_parts(std::string_view(body).substr(0, 1'000'000));
+  const auto written = slow.departing;
+  std::promise<base::Result<egress::Response>> promise;
+  auto answer = promise.get_future();
+  player.send(std::move(slow), [&](base::Result<egress::Response> result) { promise.set_value(std::move(result)); });
+  EXPECT_EQ(answer.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout) << "the rest is to come";
+  written->write(std::string_view(body).substr(1'000'000));
+  written->end();
+  const auto played = answer.get();
+  ASSERT_TRUE(played) << played.error().message();
+  EXPECT_EQ(played->body, "made");
+  EXPECT_TRUE(player.missing().empty());
 }
 
 TEST(Cassette, of_an_answer_that_was_dropped_what_came_is_kept_and_of_none_the_error) {
