@@ -150,6 +150,24 @@ TEST_P(UploadTest, one_that_does_not_end_has_the_time_of_its_call_and_ends_with_
   EXPECT_TRUE(eventually([&] { return is_gone.load(); }));
 }
 
+TEST_P(UploadTest, a_call_whose_body_is_whole_is_open_still_and_can_be_cancelled) {
+  std::atomic<bool> has_all = false;
+  PartsServer server([&](const std::string& request, PartsAnswer& answer) {
+    PartsBody body(request, answer);
+    while (!body.next().empty()) {
+    }
+    has_all = body.is_whole();
+    static_cast<void>(answer.client_is_gone());
+  });
+  source_.connection.base_url = server.url();
+  CallHandle handle{};
+  auto outcome = invoke(call("known", R"({"bytes":1000})", 60'000), &handle);
+  ASSERT_TRUE(eventually([&] { return has_all.load(); }));
+  PluginHost::cancel(handle);
+  ASSERT_EQ(outcome.wait_for(20s), std::future_status::ready);
+  EXPECT_EQ(outcome.get().error().code, ErrorCode::cancelled);
+}
+
 TEST_P(UploadTest, more_than_a_gibibyte_is_refused_before_it_is_sent) {
   PartsServer server(taking());
   EXPECT_THAT(text(send(server, "known", 1'073'741'825)), HasSubstr("too_large: the body is to have 1073741825 bytes"));
