@@ -155,12 +155,12 @@ INSTANTIATE_TEST_SUITE_P(Isolated, IsolatedServeTest, testing::Values("sandboxed
 TEST(WebResponse, headers_that_a_plugin_may_send_are_a_list) {
   for (const char* name :
        {"Set-Cookie", "Access-Control-Allow-Origin", "Content-Security-Policy", "Location", "X-Frame-Options",
-        "Strict-Transport-Security", "Connection", "Transfer-Encoding", "Content-Length", "Content-Encoding",
-        "WWW-Authenticate", "Refresh", "Clear-Site-Data", "Travertine-Position", "X-Request-Id", "Link", "", "a b"}) {
+        "Strict-Transport-Security", "Connection", "Transfer-Encoding", "Content-Length", "WWW-Authenticate", "Refresh",
+        "Clear-Site-Data", "Travertine-Position", "X-Request-Id", "Link", "", "a b"}) {
     WebResponse response{.status = 200, .headers = {{name, "x"}}, .body = {}};
     EXPECT_FALSE(check_response(response)) << name;
   }
-  WebResponse response{.status = 200, .headers = {{"Content-Type", "text/html"}, {"ETAG", "x"}}, .body = {}};
+  WebResponse response{.status = 200, .headers = {{"Content-Encoding", "gzip"}, {"ETAG", "x"}}, .body = {}};
   ASSERT_TRUE(check_response(response));
   EXPECT_EQ(response.headers[1].name, "etag");
   response.headers.push_back({"eTag", "y"});
