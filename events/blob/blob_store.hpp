@@ -24,7 +24,8 @@ class BlobWriter {
   [[nodiscard]] virtual base::Status add(base::BytesView part) = 0;
   /// As put() of all parts. Once, and last.
   [[nodiscard]] virtual base::Result<base::Digest> finish() = 0;
-  /// Of all parts so far.
+  /// Both of all parts so far.
+  [[nodiscard]] virtual base::Digest digest() const = 0;
   [[nodiscard]] virtual std::uint64_t byte_count() const noexcept = 0;
 };
 

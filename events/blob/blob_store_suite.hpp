@@ -106,6 +106,7 @@ TEST_P(BlobStoreSuite, what_comes_in_parts_is_stored_as_if_it_had_come_whole) {
   }
   EXPECT_EQ((*writer)->byte_count(), whole.size());
   EXPECT_TRUE(all().empty()) << "it is not whole yet";
+  EXPECT_EQ((*writer)->digest(), base::sha256(base::as_bytes(whole)));
   const base::Digest digest = (*writer)->finish().value();
   EXPECT_EQ(digest, base::sha256(base::as_bytes(whole)));
   EXPECT_EQ(text_of(digest), whole);

@@ -88,7 +88,7 @@ base::Result<bool> has_digest(const base::OpenFile& file, const fs::path& path, 
     TRV_TRY(read_at(file, path, at, piece));
     hash.add(piece);
   }
-  return hash.finish() == digest;
+  return hash.digest() == digest;
 }
 
 // What is not there needs none of the three.
@@ -215,7 +215,7 @@ class FolderBlobStore::Writer final : public BlobWriter {
 
   base::Result<Digest> finish() override {
     TRV_EXPECTS(file_.is_open());
-    const Digest digest = hash_.finish();
+    const Digest digest = hash_.digest();
     const std::shared_lock lock(store_.removal_);
     TRV_TRY_ASSIGN(const bool is_stored, store_.renew(digest));
     if (is_stored) return digest;  // what was written goes with this
@@ -230,6 +230,7 @@ class FolderBlobStore::Writer final : public BlobWriter {
     return digest;
   }
 
+  Digest digest() const override { return hash_.digest(); }
   std::uint64_t byte_count() const noexcept override { return byte_count_; }
 
  private:

@@ -28,6 +28,7 @@ class InMemoryBlobWriter final : public BlobWriter {
     return {};
   }
   base::Result<Digest> finish() override { return store_.put(bytes_); }
+  Digest digest() const override { return base::sha256(bytes_); }
   std::uint64_t byte_count() const noexcept override { return bytes_.size(); }
 
  private:

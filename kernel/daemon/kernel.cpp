@@ -68,6 +68,7 @@ struct Kernel::Parts {
   gateway::TrailSigner signer;
   std::unique_ptr<egress::SecretStore> secrets;
   std::unique_ptr<http::Workers> secret_follower;
+  std::unique_ptr<http::Workers> blob_workers;  ///< for the files of plugins' blobs
   std::unique_ptr<ProjectedConnections> connections;
   std::unique_ptr<effects::HttpCalls> http_calls;  ///< of the broker; its requests end first
   std::unique_ptr<egress::Broker> broker;
@@ -328,7 +329,7 @@ base::Status Kernel::compose(StartReport& report) {
     return blob::FolderBlobStore::open(
         beside / name, {.bytes_max = bytes_max, .stays_for = stays_for, .has_room = has_room}, clock_, random_);
   };
-  TRV_TRY_ASSIGN(parts.blobs, open_blobs("blobs", gateway::event_body_bytes_max, base::left_over_after));
+  TRV_TRY_ASSIGN(parts.blobs, open_blobs("blobs", plugin_host::blob_bytes_max, base::left_over_after));
   TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log.log, *parts.blobs, parts.catalog, clock_, random_));
   const std::uint64_t last = parts.node->platform().log_end().value();
   logger_->debug("start: the log ends with record {} in the first of {} shards", last, config_.shards);
@@ -347,6 +348,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(beside / "secrets", cluster_key, random_));
   others_wait.reset();
   parts.secret_follower = std::make_unique<http::Workers>(1, secrets_followed_max);
+  parts.blob_workers = std::make_unique<http::Workers>(2, blob_requests_max);
   parts.connections = std::make_unique<ProjectedConnections>(*parts.node);
   egress::BrokerConfiguration broker;
   broker.allow_private_network = config_.egress_allow_private_network;
@@ -359,7 +361,8 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.package_policy, package_policy(config_, parts.hosting.remarks));
   plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
   hosting.crashed = crash_recorder(*parts.node, logger_);
-  hosting.serve = plugin_services({*parts.node, *parts.connections, *parts.secrets, logger_});
+  hosting.serve = plugin_services(
+      {*parts.node, *parts.connections, *parts.secrets, {*parts.blobs, *parts.blob_workers, clock_, logger_}, logger_});
   parts.consents = std::make_unique<ProjectedConsents>(*parts.node);
   hosting.consents = parts.consents.get();
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);

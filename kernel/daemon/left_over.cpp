@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "kernel/tenancy/plugin_blobs.hpp"
 #include "kernel/tenancy/plugin_data.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -117,11 +120,17 @@ Status LeftOver::sweep_plugin_data(const std::stop_token& stop) {
   for (const tenancy::Tenant& tenant : tenants) {
     node::Shard& shard = *stores_.node.shards()[tenant.shard.value()];
     if (!shard.is_owned()) continue;
-    TRV_TRY_ASSIGN(const std::vector<std::string> gone, uninstalled_with_data(shard, tenant.id));
+    TRV_TRY_ASSIGN(const std::set<std::string> gone, uninstalled_with_data(shard, tenant.id));
     for (const std::string& plugin : gone) {
-      TRV_TRY(shard.decide_and_wait(tenant.id, [&](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return tenancy::decide(shard.plugin_data(), state, context, tenancy::ErasePluginData{.plugin = plugin});
-      }));
+      TRV_TRY(shard.decide_and_wait(
+          tenant.id, [&](const lmdb::Txn& state, shard::DecisionContext& context) -> Result<shard::Decision> {
+            TRV_TRY_ASSIGN(shard::Decision decision, tenancy::decide(shard.plugin_data(), state, context,
+                                                                     tenancy::ErasePluginData{.plugin = plugin}));
+            TRV_TRY_ASSIGN(shard::Decision blobs, tenancy::decide(shard.plugin_blobs(), state, context,
+                                                                  tenancy::ErasePluginBlob{.plugin = plugin}));
+            std::ranges::move(blobs.events, std::back_inserter(decision.events));
+            return decision;
+          }));
       stores_.report(fmt::format("what plugin '{}' kept for tenant '{}' was erased: it is not installed any more",
                                  plugin, tenant.id.value()));
     }
@@ -129,19 +138,21 @@ Status LeftOver::sweep_plugin_data(const std::stop_token& stop) {
   return {};
 }
 
-Result<std::vector<std::string>> LeftOver::uninstalled_with_data(const node::Shard& shard,
-                                                                 const base::TenantId& tenant) const {
+Result<std::set<std::string>> LeftOver::uninstalled_with_data(const node::Shard& shard,
+                                                              const base::TenantId& tenant) const {
   TRV_TRY_ASSIGN(const auto state, shard.begin_read());
-  TRV_TRY_ASSIGN(std::vector<std::string> plugins, shard.plugin_data().plugins(state, tenant));
+  TRV_TRY_ASSIGN(const std::vector<std::string> with_values, shard.plugin_data().plugins(state, tenant));
+  TRV_TRY_ASSIGN(const std::vector<std::string> with_blobs, shard.plugin_blobs().plugins(state, tenant));
+  std::set<std::string> gone(with_values.begin(), with_values.end());
+  gone.insert(with_blobs.begin(), with_blobs.end());
   const node::Shard& platform = stores_.node.platform();
   TRV_TRY_ASSIGN(const auto installed, platform.begin_read());
-  std::vector<std::string> gone;
-  for (std::string& plugin : plugins) {
-    TRV_TRY_ASSIGN(const auto enabled, shard.tenancy().current_version(state, tenant, plugin));
+  for (auto plugin = gone.begin(); plugin != gone.end();) {
+    TRV_TRY_ASSIGN(const auto enabled, shard.tenancy().current_version(state, tenant, *plugin));
     // Also one that is pending: a version in the making is replaced.
-    TRV_TRY_ASSIGN(const auto packages, platform.tenancy().packages(installed, plugin + "/", 1));
-    const bool is_there = enabled || (!packages.empty() && packages.front().plugin == plugin);
-    if (!is_there) gone.push_back(std::move(plugin));
+    TRV_TRY_ASSIGN(const auto packages, platform.tenancy().packages(installed, *plugin + "/", 1));
+    const bool is_there = enabled || (!packages.empty() && packages.front().plugin == *plugin);
+    plugin = is_there ? gone.erase(plugin) : std::next(plugin);
   }
   return gone;
 }
@@ -164,9 +175,22 @@ Status LeftOver::sweep_secrets(const std::stop_token& stop) {
   return {};
 }
 
-// What a shard once named, it names for ever; what it will name is put again first, and is young.
+// Twice and of every shard, as secrets.
+Result<std::set<base::Digest>> LeftOver::kept_by_plugins(const std::stop_token& stop) const {
+  std::set<base::Digest> kept;
+  for (int times = 0; times < 2; ++times) {
+    TRV_TRY(await_log_ends(stores_.node, stop));
+    for (const auto& shard : stores_.node.shards()) {
+      TRV_TRY_ASSIGN(const auto state, shard->begin_read());
+      TRV_TRY(shard->plugin_blobs().add_named(state, kept));
+    }
+  }
+  return kept;
+}
+
+// Of events, a shard names for ever what it once named. What will be named is put again first, and is young.
 Status LeftOver::sweep_blobs(const std::stop_token& stop) {
-  TRV_TRY(await_log_ends(stores_.node, stop));
+  TRV_TRY_ASSIGN(const std::set<base::Digest> kept, kept_by_plugins(stop));
   std::optional<base::Digest> after;
   for (std::size_t count = page; count == page;) {
     TRV_TRY_ASSIGN(const std::vector<base::Digest> some, stores_.blobs.list(after, page));
@@ -174,7 +198,7 @@ Status LeftOver::sweep_blobs(const std::stop_token& stop) {
     for (const base::Digest& digest : some) {
       after = digest;
       TRV_TRY_ASSIGN(const bool stays, is_named(digest));
-      if (stays) continue;
+      if (stays || kept.contains(digest)) continue;
       if (stop.stop_requested() || !stores_.may_sweep()) {
         return base::fail(not_now("another process sweeps, or a backup runs"));
       }

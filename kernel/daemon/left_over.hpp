@@ -26,7 +26,7 @@ namespace trv::daemon {
 /// All of it outlives the sweep.
 struct SweptStores {
   const node::Node& node;
-  blob::FolderBlobStore& blobs;     ///< of events
+  blob::FolderBlobStore& blobs;     ///< of events and plugins
   blob::FolderBlobStore& archives;  ///< of packages: what nobody names goes with plugin_host::PackageFollower
   egress::SecretStore& secrets;
   projection::Snapshots& snapshots;
@@ -49,10 +49,11 @@ class LeftOver {
   void run(const std::stop_token& stop);
   [[nodiscard]] base::Status sweep(const std::stop_token& stop);
   [[nodiscard]] base::Status sweep_plugin_data(const std::stop_token& stop);
-  [[nodiscard]] base::Result<std::vector<std::string>> uninstalled_with_data(const node::Shard& shard,
-                                                                             const base::TenantId& tenant) const;
+  [[nodiscard]] base::Result<std::set<std::string>> uninstalled_with_data(const node::Shard& shard,
+                                                                          const base::TenantId& tenant) const;
   [[nodiscard]] base::Status sweep_secrets(const std::stop_token& stop);
   [[nodiscard]] base::Status sweep_blobs(const std::stop_token& stop);
+  [[nodiscard]] base::Result<std::set<base::Digest>> kept_by_plugins(const std::stop_token& stop) const;
   [[nodiscard]] base::Result<bool> is_named(const base::Digest& blob) const;
 
   const SweptStores stores_;

@@ -143,15 +143,23 @@ struct Serve {
     };
     shard.submit(std::move(command));
   }
+
+  template <typename OfBlobs>
+  void operator()(const OfBlobs& /*request*/) {
+    TRV_ASSERT(plugin_host::service_of(call.request) != plugin_host::Service::blob);
+  }
 };
 
 }  // namespace
 
 plugin_host::ServeRequest plugin_services(ServiceSources sources) {
-  return [sources = std::move(sources)](const ServiceCall& call, ServiceDone done) {
+  return [sources = std::move(sources)](ServiceCall call, ServiceDone done) {
     TRV_EXPECTS(!call.tenant.empty() && !call.plugin.empty());
     const auto shard = sources.node.shard_of(call.tenant);
     if (!shard) return done(base::fail(shard.error()));
+    if (plugin_host::service_of(call.request) == plugin_host::Service::blob) {
+      return serve_blob(sources.blobs, **shard, std::move(call), std::move(done));
+    }
     std::visit(Serve{.sources = sources, .shard = **shard, .call = call, .done = std::move(done)}, call.request);
   };
 }

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "kernel/daemon/plugin_blob_service.hpp"
 #include "kernel/egress/connection.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/service_request.hpp"
@@ -15,6 +16,7 @@ struct ServiceSources {
   node::Node& node;
   egress::ConnectionSource& connections;
   egress::SecretSource& secrets;
+  BlobSources blobs;
   std::shared_ptr<spdlog::logger> logger;  ///< has a line for each signature
 };
 

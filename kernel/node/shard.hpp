@@ -93,6 +93,7 @@ class Shard {
   [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const;
   [[nodiscard]] const tenancy::TenancyStore& tenancy() const noexcept { return stores_.tenancy; }
   [[nodiscard]] const tenancy::PluginData& plugin_data() const noexcept { return stores_.plugin_data; }
+  [[nodiscard]] const tenancy::PluginBlobs& plugin_blobs() const noexcept { return stores_.plugin_blobs; }
   [[nodiscard]] const ingest::IngestStore& ingest() const noexcept { return stores_.ingest; }
   [[nodiscard]] const instance::Tables& workflows() const noexcept { return stores_.workflows.tables(); }
   [[nodiscard]] const trail::Tables& trail() const noexcept { return stores_.trail.tables(); }

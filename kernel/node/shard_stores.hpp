@@ -16,6 +16,7 @@
 #include "kernel/shard/residence.hpp"
 #include "kernel/shard/shard_processor.hpp"
 #include "kernel/shard/timers.hpp"
+#include "kernel/tenancy/plugin_blobs.hpp"
 #include "kernel/tenancy/plugin_data.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
 #include "kernel/workflow/instance/projector.hpp"
@@ -47,6 +48,7 @@ struct ShardStores {
   shard::Outbox outbox;
   tenancy::TenancyStore tenancy;
   tenancy::PluginData plugin_data;
+  tenancy::PluginBlobs plugin_blobs;
   ingest::IngestStore ingest;
   instance::WorkflowProjector workflows{timers, place_of()};
   retention::RetentionProjector retention{timers};
@@ -68,7 +70,8 @@ struct ShardStores {
   }
   /// In the order in which they apply.
   [[nodiscard]] std::vector<projection::Projector*> projectors() {
-    return {&timers, &residence, &outbox, &tenancy, &plugin_data, &ingest, &workflows, &retention, &trail};
+    return {&timers,       &residence, &outbox,    &tenancy,   &plugin_data,
+            &plugin_blobs, &ingest,    &workflows, &retention, &trail};
   }
   /// Opens the projection; errors as there.
   [[nodiscard]] base::Status open(const ShardPlace& place) {

@@ -14,6 +14,7 @@
 
 #include "kernel/egress/http_sender.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
+#include "kernel/plugin_host/service_request.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::plugin_host {
@@ -58,6 +59,15 @@ struct OpenSink : WrittenStream {
   std::uint64_t bytes_max = 0;   ///< of the whole
 };
 
+/// A blob that a call writes.
+struct OpenBlob {
+  std::uint64_t writing_id = 0;  ///< the plugin's
+  base::Duration began{};
+  bool is_busy = false;                              ///< a request about it is under way
+  std::optional<base::Error> failed = std::nullopt;  ///< it takes no more
+  std::shared_ptr<BlobWriting> writing = {};
+};
+
 struct OpenCall {
   CallId id = 0;  ///< 0 = ended
   CallRequest request;
@@ -77,9 +87,10 @@ struct OpenCall {
   std::vector<OpenSink> sinks;
   std::deque<std::uint64_t> sinks_ended;  ///< by this host, the last ones: what is still written to them is ignored
   std::shared_ptr<ArrivingAnswer> body;   ///< of a request over HTTP, where the plugin reads it
-  std::uint32_t asked = 0;                ///< requests of services that have no answer yet
-  std::uint32_t emitted = 0;              ///< events
-  std::uint32_t written = 0;              ///< requests of services that changed something, or wanted to
+  std::vector<OpenBlob> blobs;
+  std::uint32_t asked = 0;    ///< requests of services that have no answer yet
+  std::uint32_t emitted = 0;  ///< events
+  std::uint32_t written = 0;  ///< requests of services that changed something, or wanted to
 };
 
 class CallTable {
@@ -137,6 +148,7 @@ class CallTable {
     call.sinks_ended.clear();
     if (call.body != nullptr) call.body->is_dropped = true;
     call.body = nullptr;
+    call.blobs.clear();
     --size_;
     if (call.pins == 0) release(call, place);
     return rest;

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "kernel/plugin_host/frame_blob.hpp"
 #include "kernel/plugin_host/payload.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -271,6 +272,7 @@ BytesView FrameWriter::served(Service service, std::uint64_t request_id, const b
   if (const auto* event = std::get_if<EmittedEvent>(&*answer)) {
     return finish(frames::CreateEmitted(b, request_id, b.CreateString(event->id)));
   }
+  if (const auto* blobs = std::get_if<KeptBlobs>(&*answer)) return finish(blob_answer(b, request_id, *blobs));
   const auto& values = std::get<StoredValues>(*answer);
   std::vector<flatbuffers::Offset<frames::StoreEntry>> entries;
   entries.reserve(values.entries.size());
@@ -285,6 +287,7 @@ BytesView FrameWriter::ask(CallId call, std::uint64_t request_id, Service servic
   auto& b = fresh();
   using enum frames::StoreAction;
   if (!request) return served(service, request_id, base::fail(request.error()));
+  if (service == Service::blob) return finish(blob_request(b, call, request_id, *request));
   if (const auto* sign = std::get_if<SignData>(&*request)) {
     return finish(frames::CreateSignRequest(b, call, request_id, b.CreateString(sign->secret),
                                             static_cast<std::int32_t>(sign->kind), bytes_of(b, sign->data)));
@@ -452,8 +455,8 @@ base::Error read_request_failed(const frames::RequestFailed& frame) {
 
 std::optional<Service> service_of(frames::Service service) noexcept {
   const auto number = static_cast<std::uint8_t>(service);
-  return number <= static_cast<std::uint8_t>(Service::event) ? std::optional(static_cast<Service>(number))
-                                                             : std::nullopt;
+  return number <= static_cast<std::uint8_t>(Service::blob) ? std::optional(static_cast<Service>(number))
+                                                            : std::nullopt;
 }
 
 base::Result<ServiceRequest> read_store_request(const frames::StoreRequest& frame) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernel/plugin_host/frame_blob.hpp"
 #include "sdk/abi/ext/log.h"
 #include "sdk/base/contract.hpp"
 
@@ -306,6 +307,10 @@ void FrameLink::handle(const frames::Frame& frame) {
     case frames::Body::SignRequest: {
       const frames::SignRequest& request = *frame.body_as_SignRequest();
       return user->host().ask(request.call(), request.request(), Service::secret, read_sign_request(request));
+    }
+    case frames::Body::BlobRequest: {
+      const frames::BlobRequest& request = *frame.body_as_BlobRequest();
+      return user->host().ask(request.call(), request.request(), Service::blob, read_blob_request(request));
     }
     case frames::Body::EmitRequest: {
       const frames::EmitRequest& request = *frame.body_as_EmitRequest();

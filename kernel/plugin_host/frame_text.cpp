@@ -253,6 +253,13 @@ base::Result<ServiceRequest> read_store(const Body& body) {
   return list;
 }
 
+base::Result<std::string> read_base64(const Body& body, std::string_view name) {
+  TRV_TRY_ASSIGN(const std::string encoded, body.text(name));
+  const auto bytes = base::from_base64(encoded);
+  if (!bytes) return body.wrong(name, "is not base64");
+  return std::string(base::as_text(*bytes));
+}
+
 base::Result<ServiceRequest> read_sign(const Body& body) {
   SignData sign;
   TRV_TRY_ASSIGN(sign.secret, body.text("secret"));
@@ -260,10 +267,7 @@ base::Result<ServiceRequest> read_sign(const Body& body) {
   const auto known = egress::signature_kind_of(kind);
   if (!known) return body.wrong("signature", "is not hmac-sha256, ed25519 or rsa-sha256");
   sign.kind = *known;
-  TRV_TRY_ASSIGN(const std::string encoded, body.text("data_base64"));
-  const auto bytes = base::from_base64(encoded);
-  if (!bytes) return body.wrong("data_base64", "is not base64");
-  sign.data = base::as_text(*bytes);
+  TRV_TRY_ASSIGN(sign.data, read_base64(body, "data_base64"));
   return sign;
 }
 
@@ -275,6 +279,35 @@ base::Result<ServiceRequest> read_emit(const Body& body) {
   return event;
 }
 
+base::Result<ServiceRequest> read_blob(const Body& body) {
+  TRV_TRY_ASSIGN(const std::string action, body.text("action"));
+  if (action == "write" || action == "store" || action == "drop") {
+    TRV_TRY_ASSIGN(const std::uint64_t id, body.number("writing"));
+    if (action == "drop") return DropBlob{id};
+    if (action == "write") {
+      TRV_TRY_ASSIGN(std::string part, read_base64(body, "part_base64"));
+      return WriteBlob{.writing_id = id, .part = std::move(part)};
+    }
+    StoreBlob store{.writing_id = id};
+    TRV_TRY_ASSIGN(store.media_type, body.text("media_type", ""));
+    TRV_TRY_ASSIGN(store.name, body.text("name", ""));
+    return store;
+  }
+  if (action != "read" && action != "erase" && action != "list") {
+    return body.wrong("action", "is not write, store, drop, read, erase or list");
+  }
+  TRV_TRY_ASSIGN(std::string digest,
+                 body.text("digest", action == "list" ? std::optional<std::string>("") : std::nullopt));
+  if (action == "erase") return EraseBlob{std::move(digest)};
+  const bool reads = action == "read";
+  TRV_TRY_ASSIGN(const std::uint64_t count,
+                 body.number("count_max", reads ? blob_part_bytes_max : blob_list_count_max));
+  const auto count_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, UINT32_MAX));
+  if (!reads) return ListBlobs{.after = std::move(digest), .count_max = count_max};
+  TRV_TRY_ASSIGN(const std::uint64_t offset, body.number("offset", 0));
+  return ReadBlob{.digest = std::move(digest), .offset = offset, .length = count_max};
+}
+
 base::Result<ProgramLine> read_service(const Body& body, Service service) {
   ServiceLine line;
   line.service = service;
@@ -282,6 +315,7 @@ base::Result<ProgramLine> read_service(const Body& body, Service service) {
   TRV_TRY_ASSIGN(line.request_id, body.number("request"));
   line.request = service == Service::store    ? read_store(body)
                  : service == Service::secret ? read_sign(body)
+                 : service == Service::blob   ? read_blob(body)
                                               : read_emit(body);
   return line;
 }
@@ -370,14 +404,25 @@ base::Result<ProgramLine> read_saved(const Body& body) {
   if (!problem.empty()) {
     return SavedLine{base::fail(ErrorCode::internal, printable(problem, message_bytes_max))};
   }
-  TRV_TRY_ASSIGN(const std::string encoded, body.text("state_base64"));
-  const auto bytes = base::from_base64(encoded);
-  if (!bytes) return body.wrong("state_base64", "is not base64");
-  if (bytes->size() > state_bytes_max) {
+  TRV_TRY_ASSIGN(std::string state, read_base64(body, "state_base64"));
+  if (state.size() > state_bytes_max) {
     return SavedLine{base::fail(ErrorCode::too_large, fmt::format("it has {} bytes, at most {} are handed over",
-                                                                  bytes->size(), state_bytes_max))};
+                                                                  state.size(), state_bytes_max))};
   }
-  return SavedLine{std::string(base::as_text(*bytes))};
+  return SavedLine{std::move(state)};
+}
+
+std::string blob_line(std::uint64_t request_id, const KeptBlobs& blobs) {
+  std::vector<Value> entries;
+  entries.reserve(blobs.entries.size());
+  for (const KeptBlob& one : blobs.entries) {
+    entries.emplace_back(
+        Value{{"digest", one.digest}, {"bytes", one.byte_count}, {"media_type", one.media_type}, {"name", one.name}});
+  }
+  return line_of("blob_answer", Value{{"request", request_id},
+                                      {"entries", Value::array(std::move(entries))},
+                                      {"part_base64", base::to_base64(base::as_bytes(blobs.part))},
+                                      {"has_more", blobs.has_more}});
 }
 
 }  // namespace
@@ -454,6 +499,7 @@ std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnsw
   if (const auto* event = std::get_if<EmittedEvent>(&*answer)) {
     return line_of("emitted", Value{{"request", request_id}, {"id", event->id}});
   }
+  if (const auto* blobs = std::get_if<KeptBlobs>(&*answer)) return blob_line(request_id, *blobs);
   const auto& values = std::get<StoredValues>(*answer);
   std::string entries;
   for (const StoredValue& one : values.entries) {
@@ -518,6 +564,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "http_request") return read_http(body);
   if (name == "store_request") return read_service(body, Service::store);
   if (name == "sign_request") return read_service(body, Service::secret);
+  if (name == "blob_request") return read_service(body, Service::blob);
   if (name == "emit_request") return read_service(body, Service::event);
   if (name == "measure") return read_measure(body);
   if (name == "progress") return read_progress(body);

@@ -161,6 +161,7 @@ void InstanceCore::enqueue(Work work) {
 bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, WebResponse response) {
   std::pair<CallCompletion, std::vector<OpenRequest>> rest;
   std::shared_ptr<BodySource> body;
+  std::vector<OpenBlob> open_blobs;  // their files go outside the lock
   std::vector<Span> open_spans;
   std::optional<CallRequest> about;  // of them; a call without spans pays nothing for it
   if (!outcome && outcome.error().code != ErrorCode::cancelled && answers_in_parts(id)) {
@@ -183,6 +184,8 @@ bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, We
       about->traceparent = call->request.traceparent;
       open_spans = services_.spans->erase(about->tenant, about->idempotency_key, services_.clock.monotonic());
     }
+    blobs_open_ -= call->blobs.size();
+    open_blobs.swap(call->blobs);
     rest = calls_.end(*call);
     notify_if_stopping();
   }

@@ -141,7 +141,13 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
 
   // trv.kv/1
   [[nodiscard]] base::Result<ServiceCall> admit(CallId id, ServiceRequest request);
-  void answer_arrived(CallId id, std::uint64_t request_id, Service service, base::Result<ServiceAnswer> answer);
+  void answer_arrived(CallId id, std::uint64_t request_id, Service service, std::optional<std::uint64_t> writing_id,
+                      base::Result<ServiceAnswer> answer);
+
+  // trv.blob/1; the lock is held
+  [[nodiscard]] base::Result<std::shared_ptr<BlobWriting>> admit_blob(OpenCall& call, const ServiceRequest& request);
+  void forget_blob(OpenCall& call, std::uint64_t writing_id);
+  void part_written(OpenCall& call, std::uint64_t writing_id, const base::Status& written, bool was_admitted);
 
   /// The lock is held. Whether stop() has nothing left to wait for.
   [[nodiscard]] bool is_quiet() const noexcept {
@@ -163,6 +169,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   base::Duration told_deadline_ = base::Duration::max();
   std::size_t requests_open_ = 0;
   std::size_t cancels_running_ = 0;
+  std::size_t blobs_open_ = 0;  ///< that calls write
   enum class Saving : std::uint8_t { no, waits_for_calls, asked };
   Saving saving_ = Saving::no;
   std::optional<base::Result<std::string>> saved_;  ///< what the plugin answered to save()

@@ -291,6 +291,7 @@ base::Result<ServiceCall> InstanceCore::admit(CallId id, ServiceRequest request)
     return base::fail(ErrorCode::exhausted,
                       fmt::format("the call has written {} times, its limit", written_per_call_max));
   }
+  TRV_TRY_ASSIGN(std::shared_ptr<BlobWriting> writing, admit_blob(*call, request));
   ++call->asked;
   if (event != nullptr) ++call->emitted;
   return ServiceCall{.tenant = std::move(tenant),
@@ -299,31 +300,42 @@ base::Result<ServiceCall> InstanceCore::admit(CallId id, ServiceRequest request)
                      .key = call->request.idempotency_key,
                      .traceparent = call->request.traceparent,
                      .emitted = call->emitted,
-                     .request = std::move(request)};
+                     .request = std::move(request),
+                     .writing = std::move(writing)};
 }
 
 void InstanceCore::ask(CallId id, std::uint64_t request_id, Service service,
                        base::Result<ServiceRequest> request) noexcept {
+  const auto* part = request ? std::get_if<WriteBlob>(&*request) : nullptr;
+  const auto writing_id = part != nullptr ? std::optional(part->writing_id) : std::nullopt;
   base::Result<ServiceCall> admitted =
       request ? admit(id, *std::move(request)) : base::fail(std::move(request).error());
   {
     const std::lock_guard lock(mutex_);
     if (state_ == State::abandoned) return;
     ++requests_open_;
+    OpenCall* call = writing_id && !admitted ? calls_.find(id) : nullptr;
+    if (call != nullptr) part_written(*call, *writing_id, base::fail(admitted.error()), false);
   }
-  if (!admitted) return answer_arrived(0, request_id, service, base::fail(std::move(admitted).error()));
-  services_.serve(*std::move(admitted),
-                  [alive = shared_from_this(), id, request_id, service](base::Result<ServiceAnswer> answer) {
-                    alive->answer_arrived(id, request_id, service, std::move(answer));
-                  });
+  if (!admitted) {
+    return answer_arrived(0, request_id, service, std::nullopt, base::fail(std::move(admitted).error()));
+  }
+  services_.serve(*std::move(admitted), [alive = shared_from_this(), id, request_id, service,
+                                         writing_id](base::Result<ServiceAnswer> answer) {
+    alive->answer_arrived(id, request_id, service, writing_id, std::move(answer));
+  });
 }
 
 // `id` 0: no slot of a call was taken.
 void InstanceCore::answer_arrived(CallId id, std::uint64_t request_id, Service service,
-                                  base::Result<ServiceAnswer> answer) {
+                                  std::optional<std::uint64_t> writing_id, base::Result<ServiceAnswer> answer) {
   {
     const std::lock_guard lock(mutex_);
-    if (OpenCall* call = calls_.find(id)) --call->asked;
+    if (OpenCall* call = calls_.find(id)) {
+      --call->asked;
+      const base::Status written = answer ? base::Status() : base::fail(answer.error());
+      if (writing_id) part_written(*call, *writing_id, written, true);
+    }
   }
   enqueue([this, request_id, service, answer = std::move(answer)] {
     bool is_alive = false;

@@ -220,6 +220,10 @@ base::Status LibraryPlugin::find_extensions() {
                  find_extension<trv_plugin_kv>(TRV_EXT_KV, "trv_plugin_kv", TRV_PLUGIN_KV_SIZE_V1, [](const auto& kv) {
                    return kv.on_answer != nullptr && kv.on_error != nullptr;
                  }));
+  TRV_TRY_ASSIGN(plugin_blob_, find_extension<trv_plugin_blob>(
+                                   TRV_EXT_BLOB, "trv_plugin_blob", TRV_PLUGIN_BLOB_SIZE_V1, [](const auto& blob) {
+                                     return blob.on_answer != nullptr && blob.on_error != nullptr;
+                                   }));
   TRV_TRY_ASSIGN(plugin_secret_,
                  find_extension<trv_plugin_secret>(
                      TRV_EXT_SECRET, "trv_plugin_secret", TRV_PLUGIN_SECRET_SIZE_V1,
@@ -306,6 +310,9 @@ void LibraryPlugin::served(Service service, std::uint64_t request_id, const base
     case Service::secret:
       if (fails(plugin_secret_)) return;
       return plugin_secret_->on_signature(plugin_, request_id, borrowed_bytes(std::get<Signature>(*answer).bytes));
+    case Service::blob:
+      if (!fails(plugin_blob_)) answer_blob(request_id, std::get<KeptBlobs>(*answer));
+      return;
     case Service::event:
       if (fails(plugin_event_)) return;
       return plugin_event_->on_emitted(plugin_, request_id, borrowed(std::get<EmittedEvent>(*answer).id));
@@ -445,6 +452,7 @@ const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexce
   if (std::strcmp(id, TRV_EXT_HTTP) == 0) return &http_service;
   if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &timer_service;
   if (std::strcmp(id, TRV_EXT_KV) == 0) return &kv_service;
+  if (std::strcmp(id, TRV_EXT_BLOB) == 0) return &blob_service;
   if (std::strcmp(id, TRV_EXT_SECRET) == 0) return &secret_service;
   if (std::strcmp(id, TRV_EXT_EVENT) == 0) return &event_service;
   if (std::strcmp(id, TRV_EXT_SERVE) == 0) return &serve_service;

@@ -1,7 +1,7 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
-// Host services given: trv.call/1 and /2, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.secret/1,
-// trv.event/1, trv.serve/1, trv.stream/1 and /2. Of the plugin's side also trv.state/1 and trv.health/1.
+// Host services given: trv.call/1 and /2, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.blob/1,
+// trv.secret/1, trv.event/1, trv.serve/1, trv.stream/1 and /2. Of the plugin's side also trv.state/1 and trv.health/1.
 
 #include <memory>
 #include <optional>
@@ -10,6 +10,7 @@
 
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "kernel/plugin_host/plugin_side.hpp"
+#include "sdk/abi/ext/blob.h"
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/event.h"
 #include "sdk/abi/ext/health.h"
@@ -77,6 +78,7 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_http http_service;
   static const trv_host_timer timer_service;
   static const trv_host_kv kv_service;
+  static const trv_host_blob blob_service;
   static const trv_host_secret secret_service;
   static const trv_host_event event_service;
   void upload(CallId call, std::uint64_t request_id, const trv_http_request* request, const trv_upload* upload);
@@ -86,6 +88,7 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_stream stream_service;
   static const trv_host_stream_2 stream_2_service;
 
+  void answer_blob(std::uint64_t request_id, const KeptBlobs& blobs);
   void answer_kv(std::uint64_t request_id, const StoredValues& values);
 
   const std::shared_ptr<PluginLibrary> library_;
@@ -95,6 +98,7 @@ class LibraryPlugin final : public PluginSide {
   const trv_plugin_http* plugin_http_ = nullptr;
   const trv_plugin_timer* plugin_timer_ = nullptr;
   const trv_plugin_kv* plugin_kv_ = nullptr;
+  const trv_plugin_blob* plugin_blob_ = nullptr;
   const trv_plugin_secret* plugin_secret_ = nullptr;
   const trv_plugin_event* plugin_event_ = nullptr;
   const trv_plugin_serve* plugin_serve_ = nullptr;

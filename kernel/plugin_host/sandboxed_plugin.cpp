@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernel/plugin_host/frame.hpp"
+#include "kernel/plugin_host/frame_blob.hpp"
 #include "kernel/plugin_host/library_plugin.hpp"
 #include "kernel/plugin_host/operation_names.hpp"
 #include "kernel/plugin_host/packet.hpp"
@@ -228,6 +229,10 @@ class SandboxedPlugin {
       case frames::Body::StoreAnswer: {
         const frames::StoreAnswer& answer = *frame.body_as_StoreAnswer();
         return plugin_->served(Service::store, answer.request(), read_store_answer(answer));
+      }
+      case frames::Body::BlobAnswer: {
+        const frames::BlobAnswer& answer = *frame.body_as_BlobAnswer();
+        return plugin_->served(Service::blob, answer.request(), read_blob_answer(answer));
       }
       case frames::Body::Signed: {
         const frames::Signed& answer = *frame.body_as_Signed();

@@ -1,16 +1,19 @@
 #pragma once
-// What a plugin asks of the kernel as part of a call, beyond HTTP and time: sdk/abi/ext/kv.h, secret.h and
-// event.h.
+// What a plugin asks of the kernel as part of a call, beyond HTTP and time: sdk/abi/ext/kv.h, blob.h,
+// secret.h and event.h.
 
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "events/blob/blob_store.hpp"
 #include "kernel/egress/signature.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
+#include "sdk/base/digest.hpp"
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/package/permission.hpp"
@@ -21,6 +24,11 @@ inline constexpr std::size_t store_key_bytes_max = 256;
 inline constexpr std::size_t store_value_bytes_max = 65'536;
 inline constexpr std::uint32_t store_list_count_max = 100;
 inline constexpr std::size_t store_answer_bytes_max = 1'000'000;
+inline constexpr std::size_t blob_part_bytes_max = 262'144;
+inline constexpr std::size_t blob_bytes_max = 104'857'600;
+inline constexpr std::size_t blob_media_type_bytes_max = 128;
+inline constexpr std::size_t blob_name_bytes_max = 256;
+inline constexpr std::uint32_t blob_list_count_max = 100;
 inline constexpr std::size_t signed_bytes_max = 65'536;
 inline constexpr std::size_t secret_name_bytes_max = 256;
 inline constexpr std::size_t event_data_bytes_max = 262'144;
@@ -30,7 +38,7 @@ inline constexpr std::size_t event_text_bytes_max = 1'024;  ///< of type and sub
 inline constexpr std::uint64_t any_revision = std::numeric_limits<std::uint64_t>::max();
 
 /// Who serves it.
-enum class Service : std::uint8_t { store, secret, event };
+enum class Service : std::uint8_t { store, secret, event, blob };
 
 struct GetValue {
   std::string key;
@@ -59,7 +67,33 @@ struct EmitEvent {
   std::string subject;
   std::string data;  ///< JSON; empty: none
 };
-using ServiceRequest = std::variant<GetValue, PutValue, EraseValue, ListValues, SignData, EmitEvent>;
+/// The next part of the blob that the call writes under a number of the plugin's own.
+struct WriteBlob {
+  std::uint64_t writing_id = 0;
+  std::string part;
+};
+struct StoreBlob {
+  std::uint64_t writing_id = 0;
+  std::string media_type = {};
+  std::string name = {};
+};
+struct DropBlob {
+  std::uint64_t writing_id = 0;
+};
+struct ReadBlob {
+  std::string digest;  ///< as text, as in all of these
+  std::uint64_t offset = 0;
+  std::uint32_t length = blob_part_bytes_max;  ///< 0: nothing but what is known of the blob
+};
+struct EraseBlob {
+  std::string digest;
+};
+struct ListBlobs {
+  std::string after;  ///< a digest; empty: from the first
+  std::uint32_t count_max = blob_list_count_max;
+};
+using ServiceRequest = std::variant<GetValue, PutValue, EraseValue, ListValues, SignData, EmitEvent, WriteBlob,
+                                    StoreBlob, DropBlob, ReadBlob, EraseBlob, ListBlobs>;
 
 struct StoredValue {
   std::string key;
@@ -76,7 +110,23 @@ struct Signature {
 struct EmittedEvent {
   std::string id;
 };
-using ServiceAnswer = std::variant<StoredValues, Signature, EmittedEvent>;
+struct KeptBlob {
+  std::string digest;
+  std::uint64_t byte_count = 0;
+  std::string media_type;
+  std::string name;
+};
+struct KeptBlobs {
+  std::vector<KeptBlob> entries = {};  ///< to a StoreBlob and a ReadBlob: one
+  std::string part = {};               ///< to a ReadBlob
+  bool has_more = false;               ///< behind the part, or the last entry of a list
+};
+using ServiceAnswer = std::variant<StoredValues, Signature, EmittedEvent, KeptBlobs>;
+
+/// A blob that a call writes. Used by the one request about it that is under way.
+struct BlobWriting {
+  std::unique_ptr<blob::BlobWriter> writer = {};  ///< from its first part on
+};
 
 /// A request with who makes it.
 struct ServiceCall {
@@ -87,6 +137,7 @@ struct ServiceCall {
   std::string traceparent;
   std::uint32_t emitted = 0;  ///< events that the call has emitted, this one included
   ServiceRequest request;
+  std::shared_ptr<BlobWriting> writing = {};  ///< of a WriteBlob and a StoreBlob
 };
 /// Called exactly once, on any thread, possibly at once. Must not block.
 using ServiceDone = std::move_only_function<void(base::Result<ServiceAnswer>)>;
@@ -95,6 +146,8 @@ using ServeRequest = std::function<void(ServiceCall call, ServiceDone done)>;
 
 /// Whether it is within the limits of the ABI. Errors: invalid, too_large.
 [[nodiscard]] base::Status check_request(const ServiceRequest& request);
+/// The digest that a plugin names. Error: invalid.
+[[nodiscard]] base::Result<base::Digest> blob_digest(std::string_view text);
 /// Who serves it.
 [[nodiscard]] Service service_of(const ServiceRequest& request) noexcept;
 /// What a plugin must be permitted that makes it.

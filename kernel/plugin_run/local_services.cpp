@@ -7,6 +7,7 @@
 
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "kernel/tenancy/plugin_blobs.hpp"
 #include "kernel/tenancy/plugin_data.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 using base::Result;
+using plugin_host::KeptBlobs;
 using plugin_host::ServiceAnswer;
 using plugin_host::StoredValues;
 
@@ -144,9 +146,75 @@ struct LocalServices::Visitor {
     return plugin_host::EmittedEvent{id};
   }
 
-  template <typename Other>
-  Result<ServiceAnswer> operator()(const Other& /*request*/) const {
-    return fail(ErrorCode::denied, "this is not there without a server");
+  Result<ServiceAnswer> operator()(const plugin_host::WriteBlob& write) const {
+    TRV_TRY_ASSIGN(blob::BlobWriter* const writer, writer_of_call());
+    TRV_TRY(writer->add(base::as_bytes(write.part)));
+    return KeptBlobs{};
+  }
+
+  Result<ServiceAnswer> operator()(const plugin_host::StoreBlob& store) const {
+    TRV_TRY_ASSIGN(blob::BlobWriter* const writer, writer_of_call());
+    const std::string digest = base::to_hex(writer->digest());
+    const bool is_new = !services.kept_blobs_.contains(digest);
+    const std::uint64_t bytes = services.blob_bytes_ + (is_new ? writer->byte_count() : 0);
+    if (bytes > tenancy::plugin_blobs_bytes_max ||
+        services.kept_blobs_.size() + (is_new ? 1 : 0) > tenancy::plugin_blobs_max) {
+      return fail(ErrorCode::exhausted,
+                  fmt::format("there is no room for the blob: a plugin keeps at most {} bytes in {} blobs",
+                              tenancy::plugin_blobs_bytes_max, tenancy::plugin_blobs_max));
+    }
+    TRV_TRY(writer->finish());
+    services.blob_bytes_ = bytes;
+    plugin_host::KeptBlob& kept = services.kept_blobs_[digest];
+    kept = {.digest = digest, .byte_count = writer->byte_count(), .media_type = store.media_type, .name = store.name};
+    return KeptBlobs{.entries = {kept}};
+  }
+
+  Result<ServiceAnswer> operator()(const plugin_host::DropBlob& /*drop*/) const { return KeptBlobs{}; }
+
+  Result<ServiceAnswer> operator()(const plugin_host::ReadBlob& read) const {
+    const auto found = services.kept_blobs_.find(read.digest);
+    if (found == services.kept_blobs_.end()) {
+      return fail(ErrorCode::not_found, fmt::format("plugin '{}' keeps no blob {} in tenant '{}'", call.plugin,
+                                                    read.digest, call.tenant.value()));
+    }
+    KeptBlobs answer{.entries = {found->second}};
+    if (read.length == 0) return answer;
+    TRV_TRY_ASSIGN(const base::Digest digest, plugin_host::blob_digest(read.digest));
+    TRV_TRY_ASSIGN(const base::Bytes part, services.blobs_.read(digest, read.offset, read.length));
+    const std::uint64_t bytes = found->second.byte_count;
+    answer.part = base::as_text(part);
+    answer.has_more = read.offset < bytes && part.size() < bytes - read.offset;
+    return answer;
+  }
+
+  Result<ServiceAnswer> operator()(const plugin_host::EraseBlob& erase) const {
+    const auto found = services.kept_blobs_.find(erase.digest);
+    if (found == services.kept_blobs_.end()) return KeptBlobs{};
+    TRV_TRY_ASSIGN(const base::Digest digest, plugin_host::blob_digest(erase.digest));
+    services.blob_bytes_ -= found->second.byte_count;
+    services.kept_blobs_.erase(found);
+    TRV_TRY(services.blobs_.remove(digest));
+    return KeptBlobs{};
+  }
+
+  Result<ServiceAnswer> operator()(const plugin_host::ListBlobs& list) const {
+    KeptBlobs page;
+    for (auto next = services.kept_blobs_.upper_bound(list.after); next != services.kept_blobs_.end(); ++next) {
+      page.has_more = page.entries.size() == list.count_max;
+      if (page.has_more) break;
+      page.entries.push_back(next->second);
+    }
+    return page;
+  }
+
+ private:
+  [[nodiscard]] Result<blob::BlobWriter*> writer_of_call() const {
+    TRV_EXPECTS(call.writing != nullptr);
+    if (call.writing->writer == nullptr) {
+      TRV_TRY_ASSIGN(call.writing->writer, services.blobs_.begin());
+    }
+    return call.writing->writer.get();
   }
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// Store, secrets and events of a plugin that runs without a server (trv.kv/1, trv.secret/1, trv.event/1): within the
-// limits that travd has. Any thread.
+// Store, blobs, secrets and events of a plugin that runs without a server (trv.kv/1, trv.blob/1, trv.secret/1,
+// trv.event/1): within the limits that travd has. Blobs are in memory, and gone with the run. Any thread.
 
 #include <map>
 #include <mutex>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "events/blob/in_memory_blob_store.hpp"
 #include "kernel/plugin_host/service_request.hpp"
 #include "sdk/base/result.hpp"
 
@@ -70,6 +71,9 @@ class LocalServices {
   std::size_t store_bytes_ = 0;
   std::uint64_t last_revision_ = 0;
   std::vector<LocalEvent> events_;
+  blob::InMemoryBlobStore blobs_{plugin_host::blob_bytes_max};
+  std::map<std::string, plugin_host::KeptBlob> kept_blobs_;  ///< by digest
+  std::uint64_t blob_bytes_ = 0;
 };
 
 }  // namespace trv::plugin_run

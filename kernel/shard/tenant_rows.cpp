@@ -18,13 +18,15 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 42> kinds = {{
+constexpr std::array<Kind, 44> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
     {.name = "ingest_by_time"},
     {.name = "ingest_taken"},
     {.name = "outbox_parked"},
+    {.name = "plugin_blob_uses"},
+    {.name = "plugin_blobs"},
     {.name = "plugin_data_uses"},
     {.name = "plugin_data_values"},
     {.name = "residence_timers"},

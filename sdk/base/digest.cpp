@@ -39,11 +39,11 @@ void Sha256::add(BytesView bytes) {
   TRV_ASSERT(SHA256_Update(&context_->context, bytes.data(), bytes.size()) == 1);
 }
 
-Digest Sha256::finish() {
+Digest Sha256::digest() const {
   TRV_EXPECTS(context_ != nullptr);
+  SHA256_CTX copy = context_->context;
   Digest digest{};
-  TRV_ASSERT(SHA256_Final(digest.data(), &context_->context) == 1);
-  context_.reset();
+  TRV_ASSERT(SHA256_Final(digest.data(), &copy) == 1);
   return digest;
 }
 

@@ -24,8 +24,8 @@ class Sha256 {
   Sha256& operator=(Sha256&&) = delete;
 
   void add(BytesView bytes);
-  /// Once, and last.
-  [[nodiscard]] Digest finish();
+  /// Of all so far.
+  [[nodiscard]] Digest digest() const;
 
  private:
   struct Context;

@@ -1,6 +1,6 @@
 #pragma once
-// The services of a FakeHost (fake_host.hpp): time, store, signatures, events and spans. Header-only; C++20 and the
-// standard library.
+// The services of a FakeHost (fake_host.hpp): time, store, blobs, signatures, events and spans. Header-only; C++20 and
+// the standard library.
 
 #include <cstdint>
 #include <deque>
@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "sdk/abi/ext/blob.h"
 #include "sdk/abi/ext/event.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/secret.h"
@@ -19,6 +20,7 @@
 #include "sdk/abi/ext/trace.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
+#include "sdk/conformance/fake_blobs.hpp"
 #include "sdk/conformance/fake_calls.hpp"
 #include "sdk/conformance/fake_store.hpp"
 #include "sdk/conformance/host_shape.hpp"
@@ -71,10 +73,12 @@ class FakeServices : public FakeCalls {
     return spans_;
   }
 
-  /// From here on store, signatures and events fail with this; nullopt: none does.
+  /// From here on store, blobs, signatures and events fail with this; nullopt: none does.
   void refuse_services(std::optional<CallError> error) { store_.fail_with(std::move(error)); }
   /// What the plugin has in its stores, and why they fail where a test wants that.
   [[nodiscard]] FakeStore& store() noexcept { return store_; }
+  /// What the plugin keeps in blobs.
+  [[nodiscard]] FakeBlobs& blobs() noexcept { return blobs_; }
 
  protected:
   explicit FakeServices(HostShape shape) : FakeCalls(shape) {
@@ -82,6 +86,7 @@ class FakeServices : public FakeCalls {
                       .set = [](const trv_host* h, std::uint64_t call_id, std::uint64_t timer_id,
                                 std::uint64_t after_ms) { of(h).on_set(call_id, timer_id, after_ms); }};
     kv_service_ = store_service<[](const trv_host* h, StoreAsked asked) { of(h).on_ask(std::move(asked)); }>();
+    blob_service_ = blob_service<[](const trv_host* h, BlobAsked asked) { of(h).on_blob(std::move(asked)); }>();
     secret_service_ = {.struct_size = sizeof(trv_host_secret),
                        .sign = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string secret,
                                   std::int32_t kind, trv_bytes data) {
@@ -102,6 +107,9 @@ class FakeServices : public FakeCalls {
     plugin_timer_ = static_cast<const trv_plugin_timer*>(plugin_->get_extension(plugin_, TRV_EXT_TIMER));
     plugin_kv_ = static_cast<const trv_plugin_kv*>(plugin_->get_extension(plugin_, TRV_EXT_KV));
     if (plugin_kv_ != nullptr && plugin_kv_->struct_size < TRV_PLUGIN_KV_SIZE_V1) note("trv_plugin_kv is too short");
+    plugin_blob_ = static_cast<const trv_plugin_blob*>(plugin_->get_extension(plugin_, TRV_EXT_BLOB));
+    if (plugin_blob_ != nullptr && plugin_blob_->struct_size < TRV_PLUGIN_BLOB_SIZE_V1)
+      note("trv_plugin_blob is too short");
     plugin_secret_ = static_cast<const trv_plugin_secret*>(plugin_->get_extension(plugin_, TRV_EXT_SECRET));
     plugin_event_ = static_cast<const trv_plugin_event*>(plugin_->get_extension(plugin_, TRV_EXT_EVENT));
   }
@@ -110,6 +118,7 @@ class FakeServices : public FakeCalls {
   const void* service(std::string_view id) const noexcept {
     if (id == TRV_EXT_TIMER && shape_.offers_timer) return &timer_service_;
     if (id == TRV_EXT_KV && shape_.offers_kv) return &kv_service_;
+    if (id == TRV_EXT_BLOB && shape_.offers_blob) return &blob_service_;
     if (id == TRV_EXT_SECRET && shape_.offers_secret) return &secret_service_;
     if (id == TRV_EXT_EVENT && shape_.offers_event) return &event_service_;
     if (id == TRV_EXT_TRACE && shape_.offers_trace) return &trace_service_;
@@ -141,6 +150,15 @@ class FakeServices : public FakeCalls {
     const OpenCall* call = check_asked(asked.call_id, asked.request_id, TRV_EXT_KV, plugin_kv_ != nullptr);
     if (call != nullptr) asked.tenant = call->facts.tenant;
     for (const std::string& fault : FakeStore::faults_of(asked))
+      faults_.push_back("request " + std::to_string(asked.request_id) + ": " + fault);
+    answers_.emplace_back([this, asked = std::move(asked)] { answer(asked); });
+  }
+
+  void on_blob(BlobAsked asked) {
+    const std::lock_guard lock(mutex_);
+    const OpenCall* call = check_asked(asked.call_id, asked.request_id, TRV_EXT_BLOB, plugin_blob_ != nullptr);
+    if (call != nullptr) asked.tenant = call->facts.tenant;
+    for (const std::string& fault : FakeBlobs::faults_of(asked))
       faults_.push_back("request " + std::to_string(asked.request_id) + ": " + fault);
     answers_.emplace_back([this, asked = std::move(asked)] { answer(asked); });
   }
@@ -213,6 +231,27 @@ class FakeServices : public FakeCalls {
     });
   }
 
+  void answer(const BlobAsked& asked) {
+    give(plugin_blob_, asked.request_id, [&](LentBytes& lent) {
+      const BlobAnswer answer = blobs_.answer(asked);
+      if (answer.error)
+        return plugin_blob_->on_error(plugin_, asked.request_id, lent.error(*answer.error, error_size()));
+      auto* entries = lent.array<trv_blob_entry>(answer.entries.size());
+      for (std::size_t i = 0; i < answer.entries.size(); ++i) {
+        const BlobFacts& one = answer.entries[i];
+        entries[i] = {lent.text(one.digest), one.bytes.size(), lent.text(one.media_type), lent.text(one.name)};
+      }
+      auto* raw = lent.extended<trv_blob_answer>();
+      *raw = {.struct_size = sizeof(trv_blob_answer),
+              .entry_count = static_cast<std::uint32_t>(answer.entries.size()),
+              .entries = entries,
+              .part = lent.bytes(answer.part),
+              .has_more = answer.has_more ? 1U : 0U,
+              .reserved = 0};
+      plugin_blob_->on_answer(plugin_, asked.request_id, raw);
+    });
+  }
+
   void on_set(std::uint64_t call_id, std::uint64_t timer_id, std::uint64_t after_ms) {
     const std::lock_guard lock(mutex_);
     const std::string name = "timer " + std::to_string(timer_id);
@@ -250,13 +289,16 @@ class FakeServices : public FakeCalls {
   trv_host_timer timer_service_ = {};
   trv_host_trace trace_service_ = {};
   trv_host_kv kv_service_ = {};
+  trv_host_blob blob_service_ = {};
   trv_host_secret secret_service_ = {};
   trv_host_event event_service_ = {};
   const trv_plugin_timer* plugin_timer_ = nullptr;
   const trv_plugin_kv* plugin_kv_ = nullptr;
+  const trv_plugin_blob* plugin_blob_ = nullptr;
   const trv_plugin_secret* plugin_secret_ = nullptr;
   const trv_plugin_event* plugin_event_ = nullptr;
   FakeStore store_;
+  FakeBlobs blobs_;
   std::vector<SetTimer> timers_;
   std::deque<std::function<void()>> answers_;
   std::vector<SignAsked> signatures_;

@@ -8,14 +8,15 @@
 namespace trv::conformance {
 
 /// What a host offers. A plugin must cope with a host that has no trv.http/1, trv.log/1, trv.timer/1, trv.kv/1,
-/// trv.secret/1, trv.event/1 or trv.trace/1, and with one of a later minor version, whose structs are larger. It
-/// refuses a struct that is smaller than version 1.
+/// trv.blob/1, trv.secret/1, trv.event/1 or trv.trace/1, and with one of a later minor version, whose structs are
+/// larger. It refuses a struct that is smaller than version 1.
 struct HostShape {
   enum class Struct { none, host, host_call, host_log, host_http, call, response, error };
   bool offers_http = true;
   bool offers_log = true;
   bool offers_timer = true;
   bool offers_kv = true;
+  bool offers_blob = true;
   bool offers_secret = true;
   bool offers_event = true;
   bool offers_stream = true;

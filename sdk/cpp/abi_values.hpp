@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "sdk/abi/ext/blob.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/types.h"
@@ -62,6 +63,15 @@ namespace trv::sdk {
     response.headers.push_back({std::string(view(raw.headers[i].name)), std::string(view(raw.headers[i].value))});
   response.body = view(raw.body);
   return response;
+}
+[[nodiscard]] inline KeptBlobs copy(const trv_blob_answer& raw) {
+  KeptBlobs kept{.entries = {}, .bytes = std::string(view(raw.part)), .has_more = raw.has_more != 0};
+  for (std::uint32_t i = 0; i < raw.entry_count; ++i) {
+    const trv_blob_entry& entry = raw.entries[i];
+    kept.entries.push_back({std::string(view(entry.digest)), entry.byte_count, std::string(view(entry.media_type)),
+                            std::string(view(entry.name))});
+  }
+  return kept;
 }
 [[nodiscard]] inline Stored copy(const trv_kv_answer& raw) {
   Stored stored;

@@ -36,6 +36,19 @@ struct StoreRequest {
   std::uint32_t count_max = 0;
 };
 
+/// A request about the plugin's blobs. Borrowed texts and bytes.
+struct BlobRequest {
+  enum class Action { write, store, read, erase, list };
+  Action action = Action::read;
+  std::uint64_t writing_id = 0;
+  std::string_view bytes = {};  ///< of write; any number
+  std::string_view media_type = {};
+  std::string_view name = {};
+  std::string_view digest = {};  ///< of list: what comes behind it
+  std::uint64_t offset = 0;
+  std::uint32_t count_max = 0;  ///< of read: bytes
+};
+
 enum class SignatureKind : std::int32_t {
   hmac_sha256 = TRV_SIGNATURE_HMAC_SHA256,
   ed25519 = TRV_SIGNATURE_ED25519,
@@ -61,6 +74,10 @@ class CallServices {
   /// Begins to wait at once; the answer, once the time has come, is an empty one.
   virtual std::uint64_t wait(std::uint64_t call_id, std::uint64_t after_ms) = 0;
   virtual std::uint64_t ask(std::uint64_t call_id, const StoreRequest& request) = 0;
+  virtual std::uint64_t ask(std::uint64_t call_id, const BlobRequest& request) = 0;
+  virtual void drop_blob(std::uint64_t call_id, std::uint64_t writing_id) noexcept = 0;
+  /// For what the plugin names by a number of its own.
+  virtual std::uint64_t new_id() noexcept = 0;
   virtual std::uint64_t sign(std::uint64_t call_id, std::string_view secret, SignatureKind kind,
                              std::string_view data) = 0;
   virtual std::uint64_t emit(std::uint64_t call_id, std::string_view type, std::string_view subject,
@@ -236,6 +253,7 @@ template <typename Answer>
 class Uploading;
 using Upload = Uploading<Exchange>;
 using UploadInParts = Uploading<Incoming>;
+class BlobStore;
 
 /// An answer in parts to a request over HTTP (trv.stream/1): the client sees each as it is written, and a client that
 /// reads slowly holds up the coroutine that writes.
@@ -337,6 +355,10 @@ class Call {
 
   /// What the plugin keeps between calls. Without it on this host (trv.kv/1) what is asked of it has a failure.
   [[nodiscard]] Kv kv() noexcept { return {services_, facts_.id}; }
+
+  /// The large things that the plugin keeps between calls: see blob.hpp, which plugin.hpp includes. Without it on this
+  /// host (trv.blob/1) what is asked of it has a failure.
+  [[nodiscard]] BlobStore blobs() noexcept;
 
   /// Has the host sign at most 65,536 bytes by a secret that the plugin never sees (trv.secret/1). `secret` is the name
   /// that the configuration gives in a field which its schema marks with "secret": true.

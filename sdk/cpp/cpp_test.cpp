@@ -485,6 +485,7 @@ TEST(Sdk, a_host_without_http_log_or_time_is_coped_with) {
                  .offers_log = false,
                  .offers_timer = false,
                  .offers_kv = false,
+                 .offers_blob = false,
                  .offers_secret = false,
                  .offers_event = false});
   ASSERT_TRUE(host.activate());

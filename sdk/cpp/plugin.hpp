@@ -26,6 +26,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "sdk/cpp/blob.hpp"
 #include "sdk/cpp/http_failure.hpp"
 #include "sdk/cpp/incoming.hpp"
 #include "sdk/cpp/session.hpp"

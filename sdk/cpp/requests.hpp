@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "sdk/abi/ext/blob.h"
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/event.h"
 #include "sdk/abi/ext/http.h"
@@ -28,6 +29,7 @@
 #include "sdk/abi/ext/trace.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/cpp/abi_values.hpp"
+#include "sdk/cpp/blob_parts.hpp"
 #include "sdk/cpp/call.hpp"
 #include "sdk/cpp/incoming.hpp"
 #include "sdk/cpp/task.hpp"
@@ -107,6 +109,18 @@ class Requests : public CallServices {
     }
     return request_id;
   }
+
+  std::uint64_t ask(std::uint64_t call_id, const BlobRequest& request) final {
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (auto failure = blobs_.ask(call_id, request_id, request)) waiting.result = *std::move(failure);
+    return request_id;
+  }
+  void drop_blob(std::uint64_t call_id, std::uint64_t writing_id) noexcept final {
+    blobs_.drop(call_id, ++last_request_id_, writing_id);
+  }
+  std::uint64_t new_id() noexcept final { return ++last_request_id_; }
 
   std::uint64_t sign(std::uint64_t call_id, std::string_view secret, SignatureKind kind, std::string_view data) final {
     const std::uint64_t request_id = ++last_request_id_;
@@ -207,7 +221,10 @@ class Requests : public CallServices {
     return result;
   }
 
-  void forget(std::uint64_t request_id) noexcept final { requests_.erase(request_id); }
+  void forget(std::uint64_t request_id) noexcept final {
+    requests_.erase(request_id);
+    blobs_.forget(request_id);
+  }
 
   void record(trv_metric metric, std::string_view name, double value, const Labels& labels) const noexcept final {
     if (metrics_ == nullptr) return;
@@ -280,6 +297,11 @@ class Requests : public CallServices {
         .on_answer = [](const trv_plugin* p, std::uint64_t request_id,
                         const trv_kv_answer* answer) noexcept { requests_of(p).on_answer(request_id, *answer); },
         .on_error = http.on_error};
+    static constexpr trv_plugin_blob blob = {
+        .struct_size = sizeof(trv_plugin_blob),
+        .on_answer = [](const trv_plugin* p, std::uint64_t request_id,
+                        const trv_blob_answer* answer) noexcept { requests_of(p).on_answer(request_id, *answer); },
+        .on_error = http.on_error};
     static constexpr trv_plugin_secret secret = {
         .struct_size = sizeof(trv_plugin_secret),
         .on_signature = [](const trv_plugin* p, std::uint64_t request_id,
@@ -303,6 +325,7 @@ class Requests : public CallServices {
         .on_room = [](const trv_plugin* p, std::uint64_t stream_id,
                       std::uint64_t byte_count) noexcept { requests_of(p).on_room(stream_id, byte_count); }};
     if (id == TRV_EXT_STREAM) return &stream;
+    if (id == TRV_EXT_BLOB) return &blob;
     if (id == TRV_EXT_SECRET) return &secret;
     if (id == TRV_EXT_EVENT) return &event;
     if (id == TRV_EXT_TIMER) return &timer;
@@ -325,6 +348,7 @@ class Requests : public CallServices {
     secret_ = service<trv_host_secret>(TRV_EXT_SECRET, TRV_HOST_SECRET_SIZE_V1);
     event_ = service<trv_host_event>(TRV_EXT_EVENT, TRV_HOST_EVENT_SIZE_V1);
     writing_.bind(host_, stream_);
+    blobs_.bind(host_, service<trv_host_blob>(TRV_EXT_BLOB, TRV_HOST_BLOB_SIZE_V1));
   }
 
   /// nullptr where the host does not have it, or has it smaller than version 1.
@@ -403,6 +427,17 @@ class Requests : public CallServices {
     }
   }
 
+  void on_answer(std::uint64_t request_id, const trv_blob_answer& raw) noexcept {
+    try {
+      if (raw.struct_size < TRV_BLOB_ANSWER_SIZE_V1)
+        return deliver(request_id, Failure{.message = "the host's trv_blob_answer is too short"});
+      if (!blobs_.goes_on(request_id)) deliver(request_id, copy(raw));
+    } catch (...) {
+      blobs_.forget(request_id);
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
   template <typename Answer>
   void on_text(std::uint64_t request_id, std::string_view text) noexcept {
     try {
@@ -433,6 +468,7 @@ class Requests : public CallServices {
 
   void on_error(std::uint64_t request_id, const trv_error& raw) noexcept {
     try {
+      blobs_.forget(request_id);
       if (const auto found = arriving_.find(request_id); found != arriving_.end()) found->second.fail(copy(raw));
       deliver(request_id, copy(raw));
     } catch (...) {
@@ -509,6 +545,7 @@ class Requests : public CallServices {
   std::unordered_map<std::uint64_t, Waiting> requests_;
   std::unordered_map<std::uint64_t, ArrivingParts> arriving_;  ///< by stream, until its Incoming ends
   Writing writing_;
+  BlobParts blobs_;
 };
 
 }  // namespace trv::sdk

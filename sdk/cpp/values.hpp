@@ -174,6 +174,26 @@ struct Stored {
   [[nodiscard]] std::uint64_t revision() const noexcept { return entries.empty() ? 0 : entries.front().revision; }
 };
 
+/// What is answered about blobs (trv.blob/1): to store and read one entry, to list those of the page, else none.
+struct KeptBlobs {
+  struct Entry {
+    std::string digest;  ///< SHA-256 in 64 hexadecimal digits
+    std::uint64_t byte_count = 0;
+    std::string media_type;
+    std::string name;
+  };
+  std::vector<Entry> entries = {};
+  std::string bytes = {};  ///< read: the part
+  bool has_more = false;   ///< behind the part, or the last entry
+
+  /// Of the first entry; empty where there is none.
+  [[nodiscard]] std::string_view digest() const noexcept {
+    return entries.empty() ? std::string_view() : std::string_view(entries.front().digest);
+  }
+  /// Of the first entry, whole; 0 where there is none.
+  [[nodiscard]] std::uint64_t byte_count() const noexcept { return entries.empty() ? 0 : entries.front().byte_count; }
+};
+
 /// The bytes of a signature.
 struct Signature {
   std::string bytes;
@@ -202,6 +222,6 @@ struct Ended {
 };
 
 /// What arrives for a plugin that waits.
-using Arrival = std::variant<Response, Stored, Signature, Emitted, Part, Written, Failure>;
+using Arrival = std::variant<Response, Stored, KeptBlobs, Signature, Emitted, Part, Written, Failure>;
 
 }  // namespace trv::sdk

@@ -18,10 +18,11 @@ using base::Result;
 using base::Status;
 using Kind = Permission::Kind;
 
-constexpr std::array<std::pair<std::string_view, Kind>, 7> kinds = {{{"http", Kind::http},
+constexpr std::array<std::pair<std::string_view, Kind>, 8> kinds = {{{"http", Kind::http},
                                                                      {"http-read", Kind::http_read},
                                                                      {"webhooks", Kind::webhooks},
                                                                      {"kv", Kind::kv},
+                                                                     {"blobs", Kind::blobs},
                                                                      {"events", Kind::events},
                                                                      {"secrets", Kind::secrets},
                                                                      {"serve", Kind::serve}}};
@@ -112,7 +113,8 @@ Result<Permission> Permission::parse(std::string_view text) {
   const auto* kind = std::ranges::find(kinds, text.substr(0, colon), &std::pair<std::string_view, Kind>::first);
   if (kind == kinds.end()) {
     return wrong(
-        "is not known: it is http, http-read, webhooks, kv, events, secrets or serve, such as http:api.example.com");
+        "is not known: it is http, http-read, webhooks, kv, blobs, events, secrets or serve, such as "
+        "http:api.example.com");
   }
   Permission permission{.kind = kind->second, .scope = {}};
   if (colon == text.size()) return permission;

@@ -20,6 +20,7 @@ struct Permission {
     http_read,  ///< the same, by GET, HEAD and OPTIONS alone
     webhooks,   ///< deliveries from outside become events of the tenant
     kv,         ///< trv.kv/1
+    blobs,      ///< trv.blob/1
     events,     ///< trv.event/1
     secrets,    ///< trv.secret/1
     serve,      ///< trv.serve/1

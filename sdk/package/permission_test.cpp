@@ -21,7 +21,7 @@ std::string refusal(const char* text) {
 
 TEST(PermissionTest, a_permission_is_written_as_it_was_read) {
   for (const char* text : {"http", "http-read:*.example.com/v1/*", "http:api.example.com/a", "http:*/v1/*", "webhooks",
-                           "kv", "events:com.acme.*", "events", "secrets", "serve", "http:[::1]/x"}) {
+                           "kv", "blobs", "events:com.acme.*", "events", "secrets", "serve", "http:[::1]/x"}) {
     const auto parsed = Permission::parse(text);
     ASSERT_TRUE(parsed) << text << ": " << parsed.error().message();
     EXPECT_EQ(parsed->text(), text);

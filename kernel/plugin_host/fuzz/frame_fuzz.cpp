@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernel/plugin_host/frame.hpp"
+#include "kernel/plugin_host/frame_blob.hpp"
 #include "kernel/plugin_host/payload.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -44,6 +45,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (request) (void)check_request(*request).has_value();
       break;
     }
+    case frames::Body::BlobRequest: {
+      const auto request = read_blob_request(*(*frame)->body_as_BlobRequest());
+      if (request) (void)check_request(*request).has_value();
+      break;
+    }
+    case frames::Body::BlobAnswer: (void)read_blob_answer(*(*frame)->body_as_BlobAnswer()); break;
     case frames::Body::EmitRequest:
       (void)check_request(read_emit_request(*(*frame)->body_as_EmitRequest())).has_value();
       break;

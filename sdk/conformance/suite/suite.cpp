@@ -349,6 +349,7 @@ void a_host_without_optional_services_is_coped_with(Bench& bench) {
                  .offers_log = false,
                  .offers_timer = false,
                  .offers_kv = false,
+                 .offers_blob = false,
                  .offers_secret = false,
                  .offers_event = false,
                  .offers_stream = false,

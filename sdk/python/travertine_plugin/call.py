@@ -9,6 +9,7 @@ import time
 from typing import Any, AsyncIterable, AsyncIterator, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from . import json_text, services
+from .blob import Blobs
 from .failure import Failure
 from .incoming import AsyncOpening, CallStreams, Head, Opening
 from .kv import Kv
@@ -86,6 +87,7 @@ class CallContext:
     log              a logger of `logging`; its lines are in the host's log, with this call's number
     request          a WebRequest, where the call is one
     kv               the plugin's store of this tenant, see Kv
+    blobs            the large things that it keeps there, see Blobs
     """
 
     _ask: Callable[..., Any]
@@ -105,6 +107,7 @@ class CallContext:
         self.attempt: int = invoke.get("attempt", 1)
         self.log = logging.getLogger("plugin")
         self._span_ids = itertools.count(1)
+        self._blob_numbers = itertools.count(1)
         timeout_ms = invoke.get("timeout_ms", 0)
         self._ends_at = time.monotonic() + timeout_ms / 1000 if timeout_ms else None
         self._is_cancelled = False
@@ -112,6 +115,10 @@ class CallContext:
     @property
     def kv(self) -> Kv:
         return Kv(self._ask)
+
+    @property
+    def blobs(self) -> Blobs:
+        return Blobs(self._ask, self._blob_numbers)
 
     def count(self, name: str, by: float = 1, **labels: str) -> None:
         """Adds to a number of the plugin among those of the host, of all tenants together. Names are of a-z, 0-9 and _;

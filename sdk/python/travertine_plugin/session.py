@@ -89,6 +89,7 @@ class Session:
             "http_response": lambda body: self._answered(body, None),
             "http_error": lambda body: self._answered(body, host_failure(body)),
             "store_answer": lambda body: self._answered(body, None),
+            "blob_answer": lambda body: self._answered(body, None),
             "signed": lambda body: self._answered(body, None),
             "emitted": lambda body: self._answered(body, None),
             "request_failed": lambda body: self._answered(body, host_failure(body)),

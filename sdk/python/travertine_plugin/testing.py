@@ -22,6 +22,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 from . import json_text
 from .call import request_of
 from .failure import CODES, Failure, Refused
+from .fake_blobs import FakeBlobs
 from .fake_store import FakeStore
 from .session import Session
 
@@ -148,6 +149,7 @@ class FakeHost:
         self.streamed = ""
         self.progress: List[Tuple[Optional[float], str]] = []
         self.store = FakeStore()
+        self.blobs = FakeBlobs()
         self.signed: List[Signed] = []
         self.events: List[Event] = []
         self.sent_parts: List[bytes] = []  # of answers in parts, also of those that were broken off
@@ -365,6 +367,9 @@ class FakeHost:
                     dropped.request.dropped = True
         elif name == "store_request":
             frame, members = self.store.answer(self._tenants[body["call"]], body)
+            self._say(frame, {"request": body["request"], **members})
+        elif name == "blob_request":
+            frame, members = self.blobs.answer(self._tenants[body["call"]], body)
             self._say(frame, {"request": body["request"], **members})
         elif name == "sign_request":
             self.signed.append(Signed(body["secret"], body["signature"], base64.b64decode(body["data_base64"])))

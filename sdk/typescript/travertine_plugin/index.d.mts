@@ -100,6 +100,41 @@ export interface Kv {
   list(prefix?: string, options?: { after?: string; countMax?: number }): Promise<{ entries: Entry[]; hasMore: boolean }>
 }
 
+/** What is known of a blob: its SHA-256 in 64 hexadecimal digits, and its size in bytes. */
+export interface Blob {
+  readonly digest: string
+  readonly size: number
+  readonly mediaType: string
+  readonly name: string
+}
+
+/** A blob that the call writes, at most 104,857,600 bytes. One that was never stored is gone when the call has ended. */
+export interface BlobWriting {
+  /** Adds bytes of any number; one write at a time. After a failure it takes no more. */
+  write(data: string | Uint8Array): Promise<void>
+  /** What was written is whole. Once, and last. */
+  store(options?: { mediaType?: string; name?: string }): Promise<Blob>
+  /** What was written is not wanted. */
+  drop(): Promise<void>
+}
+
+/** The large things that the plugin keeps in the call's tenant, the same for all its versions. Each throws Failure where
+ * the host refuses. */
+export interface Blobs {
+  /** A call writes 4 at a time. */
+  begin(): BlobWriting
+  /** Keeps bytes that are there as a whole. */
+  put(data: string | Uint8Array, options?: { mediaType?: string; name?: string }): Promise<Blob>
+  /** At most `length` bytes (262,144) from `offset` on. The failure's code is `not_found` where the plugin does not keep
+   * such a blob in this tenant. */
+  read(digest: string, options?: { offset?: number; length?: number }):
+    Promise<{ bytes: Buffer; blob: Blob; hasMore: boolean }>
+  /** What is not there is erased. */
+  erase(digest: string): Promise<void>
+  /** Those behind the digest `after`, in the order of digests; at most 100. */
+  list(options?: { after?: string; countMax?: number }): Promise<{ blobs: Blob[]; hasMore: boolean }>
+}
+
 /** A request of a client that the host knows and lets in. GET and HEAD must change nothing. */
 export interface WebRequest {
   readonly method: string
@@ -170,6 +205,7 @@ export interface Call<Input = any> {
   /** As http, for an answer that is long or comes over time, up to 1 GiB; `timeoutMs` is that until its head. */
   httpInParts(method: string, path: string, options?: RequestOptions): Promise<IncomingResponse>
   readonly kv: Kv
+  readonly blobs: Blobs
   /** Numbers of the plugin among those of the host, of all tenants together: `count` adds, `gauge` takes the place of the
    * value before, `observe` is for times in seconds. Names are of a-z, 0-9 and _; at most 4 labels with few values, and
    * nothing personal. */

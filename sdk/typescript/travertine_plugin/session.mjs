@@ -1,5 +1,6 @@
 // The frames between a plugin's program and its host; docs/protocols/plugin-frames.md defines them.
 
+import { blobsOf } from './blob.mjs'
 import { Cancelled, codes, Failure, mayRetryCode, Refused } from './failure.mjs'
 import { encodable, toJson } from './json_text.mjs'
 import { requestOf, Response } from './http.mjs'
@@ -41,6 +42,7 @@ export class Session {
       case 'cancel': return this.#calls.get(body.call)?.abort.abort(new Cancelled())
       case 'http_response':
       case 'store_answer':
+      case 'blob_answer':
       case 'signed':
       case 'emitted': return this.#answered(body.request, (asked, read) => read(asked, body))
       case 'http_error':
@@ -226,6 +228,7 @@ export class Session {
           this.#askInParts(body.call, signal, request, `${method} ${path}`)),
       readBody: () => this.#readBody(body, signal),
       kv: storeOf(ask),
+      blobs: blobsOf(ask, { last: 0 }),
       count: (name, by = 1, labels = {}) => this.#measure('counter', name, by, labels),
       gauge: (name, value, labels = {}) => this.#measure('gauge', name, value, labels),
       observe: (name, value, labels = {}) => this.#measure('histogram', name, value, labels),

@@ -54,6 +54,16 @@ export class FakeStore {
   failWith(code?: Code, message?: string): void
 }
 
+/** The blobs of the plugin, of each tenant its own. */
+export class FakeBlobs {
+  /** What is kept, by digest. */
+  values(tenant?: string): Record<string, Buffer>
+  /** Gives the digest. */
+  put(bytes: string | Uint8Array, options?: { mediaType?: string; name?: string }, tenant?: string): string
+  /** From here on every request fails; without a code none does. */
+  failWith(code?: Code, message?: string): void
+}
+
 /** One plugin with its configuration. Inputs and outputs are not held against the manifest's schemas here. */
 export class FakeHost {
   /** `state`: what another version saved. The plugin's health is checked. */
@@ -71,6 +81,7 @@ export class FakeHost {
   /** What operations said of how far they are. */
   readonly progress: [number | undefined, string][]
   readonly store: FakeStore
+  readonly blobs: FakeBlobs
   /** What operations had signed; the signature is the text "signed". */
   readonly signed: { secret: string; signature: string; data: string }[]
   readonly events: { id: string; type: string; subject: string; data: unknown }[]

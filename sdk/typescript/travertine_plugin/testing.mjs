@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { Failure, Refused } from './failure.mjs'
+import { FakeBlobs } from './fake_blobs.mjs'
 import { FakeStore } from './fake_store.mjs'
 import { requestOf } from './http.mjs'
 import { Session } from './session.mjs'
@@ -23,6 +24,7 @@ export class FakeHost {
   signed = []
   events = []
   store = new FakeStore()
+  blobs = new FakeBlobs()
   #plugin
   #session
   #calls = new Map()
@@ -163,6 +165,10 @@ export class FakeHost {
         const id = `${call.idempotencyKey}/${++call.emitted}`
         this.events.push({ id, type: body.type, subject: body.subject, data: body.data })
         return queueMicrotask(() => this.#session.take('emitted', { request: body.request, id }))
+      }
+      case 'blob_request': {
+        const [frame, members] = this.blobs.answer(this.#calls.get(body.call).tenant, body)
+        return queueMicrotask(() => this.#session.take(frame, { request: body.request, ...members }))
       }
       case 'store_request': {
         const [frame, members] = this.store.answer(this.#calls.get(body.call).tenant, body)
