@@ -6,7 +6,7 @@ use std::process::Command;
 use travertine_plugin::abi::*;
 
 /// What is bound; a header that comes later is bound with what uses it.
-const HEADERS: [&str; 17] = [
+const HEADERS: [&str; 18] = [
     "types.h",
     "host.h",
     "plugin.h",
@@ -15,6 +15,7 @@ const HEADERS: [&str; 17] = [
     "ext/log.h",
     "ext/timer.h",
     "ext/kv.h",
+    "ext/blob.h",
     "ext/secret.h",
     "ext/event.h",
     "ext/operation.h",
@@ -87,6 +88,10 @@ fn the_bindings_are_those_of_the_headers() {
         trv_kv_answer { struct_size, entry_count, entries, has_more, reserved }
         trv_host_kv { struct_size, get, put, erase, list }
         trv_plugin_kv { struct_size, on_answer, on_error }
+        trv_blob_entry { digest, byte_count, media_type, name }
+        trv_blob_answer { struct_size, entry_count, entries, part, has_more, reserved }
+        trv_host_blob { struct_size, write, store, drop, read, erase, list }
+        trv_plugin_blob { struct_size, on_answer, on_error }
         trv_host_secret { struct_size, sign }
         trv_plugin_secret { struct_size, on_signature, on_error }
         trv_event { struct_size, reserved, type_, subject, data }
@@ -119,6 +124,7 @@ fn the_bindings_are_those_of_the_headers() {
         TRV_HOST_SIZE_V1 TRV_CALL_SIZE_V1 TRV_ERROR_SIZE_V1 TRV_HOST_CALL_SIZE_V1 TRV_HOST_CALL_2_SIZE_V1 TRV_HOST_CALL_3_SIZE_V1 TRV_HOST_METRICS_SIZE_V1 TRV_SPAN_SIZE_V1 TRV_HOST_TRACE_SIZE_V1 TRV_METRIC_COUNTER TRV_METRIC_GAUGE TRV_METRIC_HISTOGRAM TRV_HOST_LOG_SIZE_V1
         TRV_HOST_HTTP_SIZE_V1 TRV_HOST_TIMER_SIZE_V1 TRV_HTTP_REQUEST_SIZE_V1 TRV_HTTP_RESPONSE_SIZE_V1
         TRV_HOST_KV_SIZE_V1 TRV_HOST_SECRET_SIZE_V1 TRV_HOST_EVENT_SIZE_V1 TRV_KV_ANSWER_SIZE_V1 TRV_EVENT_SIZE_V1
+        TRV_HOST_BLOB_SIZE_V1 TRV_BLOB_ANSWER_SIZE_V1 TRV_BLOB_PART_BYTES TRV_BLOB_BYTES_MAX TRV_BLOB_DIGEST_CHARACTERS
         TRV_SERVE_REQUEST_SIZE_V1 TRV_SERVE_RESPONSE_SIZE_V1 TRV_HOST_SERVE_SIZE_V1 TRV_HOST_STREAM_SIZE_V1
         TRV_HOST_STREAM_2_SIZE_V1 TRV_UPLOAD_SIZE_V1 TRV_LENGTH_UNKNOWN
         TRV_STREAM_ROOM_BYTES TRV_STREAM_PART_BYTES);
@@ -140,6 +146,7 @@ fn the_bindings_are_those_of_the_headers() {
         ("TRV_EXT_STATE", TRV_EXT_STATE.trim_end_matches('\0')),
         ("TRV_EXT_HEALTH", TRV_EXT_HEALTH.trim_end_matches('\0')),
         ("TRV_EXT_KV", TRV_EXT_KV.trim_end_matches('\0')),
+        ("TRV_EXT_BLOB", TRV_EXT_BLOB.trim_end_matches('\0')),
         ("TRV_EXT_SECRET", TRV_EXT_SECRET.trim_end_matches('\0')),
         ("TRV_EXT_SERVE", TRV_EXT_SERVE.trim_end_matches('\0')),
         ("TRV_EXT_STREAM", TRV_EXT_STREAM.trim_end_matches('\0')),
@@ -174,7 +181,9 @@ fn the_bindings_are_those_of_the_headers() {
 #[test]
 fn every_struct_of_the_headers_is_bound() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
-    let bindings = std::fs::read_to_string(root.join("sdk/rust/travertine-plugin/src/abi.rs")).unwrap();
+    let source = root.join("sdk/rust/travertine-plugin/src");
+    let bindings: String =
+        ["abi.rs", "abi/blob.rs"].iter().map(|file| std::fs::read_to_string(source.join(file)).unwrap()).collect();
     let mut structs = 0;
     for header in HEADERS {
         for line in std::fs::read_to_string(root.join("sdk/abi").join(header)).unwrap().lines() {

@@ -2,6 +2,9 @@
 //! Authors of plugins need none of this.
 #![allow(non_camel_case_types)]
 
+mod blob;
+
+pub use blob::*;
 use std::os::raw::{c_char, c_void};
 
 pub const TRV_ABI_MAJOR: u16 = 1;

@@ -1,4 +1,5 @@
 use crate::abi;
+use crate::blob::Blobs;
 use crate::failure::{milliseconds, Failure};
 use crate::host::{Answer, Arrival, Shared};
 use crate::http::{Request, Response};
@@ -276,6 +277,17 @@ impl Call {
     /// it: `"permissions": ["kv"]`.
     pub fn kv(&self) -> Kv<'_> {
         Kv::new(self)
+    }
+
+    /// The large things that the plugin keeps in the tenant (trv.blob/1). The manifest asks for it:
+    /// `"permissions": ["blobs"]`.
+    pub fn blobs(&self) -> Blobs<'_> {
+        Blobs::new(self)
+    }
+
+    /// For what the plugin names by a number of its own.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.0.shared.next_id()
     }
 
     /// Has the host sign at most 65,536 bytes, now, by a secret that the plugin never sees (trv.secret/1). `secret` is

@@ -1,8 +1,10 @@
 //! The host as one instance sees it, and what the instance waits for. Any thread.
 
+mod blobs;
 mod streams;
 
 use crate::abi;
+use crate::blob::Kept;
 use crate::call::Level;
 use crate::failure::{milliseconds, Failure};
 use crate::guard::lock;
@@ -10,6 +12,7 @@ use crate::http::{Request, Response};
 use crate::services::{Event, Page, SignatureKind, StoreRequest};
 use crate::task::Task;
 use crate::web::WebResponse;
+pub(crate) use blobs::copy_blobs;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::os::raw::c_char;
@@ -26,6 +29,7 @@ pub(crate) enum Arrival {
     Store(Page),
     Signature(Vec<u8>),
     Emitted(String),
+    Blobs(Kept),
 }
 
 pub(crate) type Answer = Result<Arrival, Failure>;
@@ -52,6 +56,7 @@ pub(crate) struct Shared {
     log: AtomicPtr<abi::trv_host_log>,
     timer: AtomicPtr<abi::trv_host_timer>,
     kv: AtomicPtr<abi::trv_host_kv>,
+    blob: AtomicPtr<abi::trv_host_blob>,
     secret: AtomicPtr<abi::trv_host_secret>,
     event: AtomicPtr<abi::trv_host_event>,
     serve: AtomicPtr<abi::trv_host_serve>,
@@ -106,6 +111,7 @@ impl Shared {
             log: AtomicPtr::default(),
             timer: AtomicPtr::default(),
             kv: AtomicPtr::default(),
+            blob: AtomicPtr::default(),
             secret: AtomicPtr::default(),
             event: AtomicPtr::default(),
             serve: AtomicPtr::default(),
@@ -135,6 +141,7 @@ impl Shared {
             self.log.store(service(self.host, abi::TRV_EXT_LOG, abi::TRV_HOST_LOG_SIZE_V1), Ordering::SeqCst);
             self.timer.store(service(self.host, abi::TRV_EXT_TIMER, abi::TRV_HOST_TIMER_SIZE_V1), Ordering::SeqCst);
             self.kv.store(service(self.host, abi::TRV_EXT_KV, abi::TRV_HOST_KV_SIZE_V1), Ordering::SeqCst);
+            self.blob.store(service(self.host, abi::TRV_EXT_BLOB, abi::TRV_HOST_BLOB_SIZE_V1), Ordering::SeqCst);
             self.secret.store(service(self.host, abi::TRV_EXT_SECRET, abi::TRV_HOST_SECRET_SIZE_V1), Ordering::SeqCst);
             self.event.store(service(self.host, abi::TRV_EXT_EVENT, abi::TRV_HOST_EVENT_SIZE_V1), Ordering::SeqCst);
             self.serve.store(service(self.host, abi::TRV_EXT_SERVE, abi::TRV_HOST_SERVE_SIZE_V1), Ordering::SeqCst);
@@ -244,7 +251,7 @@ impl Shared {
         }
     }
 
-    fn next_id(&self) -> u64 {
+    pub(crate) fn next_id(&self) -> u64 {
         self.last_id.fetch_add(1, Ordering::SeqCst) + 1
     }
 

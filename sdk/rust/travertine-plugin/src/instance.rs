@@ -4,7 +4,7 @@ use crate::abi;
 use crate::call::{Call, Level};
 use crate::failure::{Code, Failure};
 use crate::guard::catch;
-use crate::host::{Answer, Arrival, Shared};
+use crate::host::{copy_blobs, Answer, Arrival, Shared};
 use crate::http::Response;
 use crate::plugin::Plugin;
 use crate::services::{Entry, Page};
@@ -196,6 +196,8 @@ unsafe extern "C" fn get_extension(plugin: *const abi::trv_plugin, id: *const c_
     };
     static KV: abi::trv_plugin_kv =
         abi::trv_plugin_kv { struct_size: abi::size_of::<abi::trv_plugin_kv>(), on_answer, on_error };
+    static BLOB: abi::trv_plugin_blob =
+        abi::trv_plugin_blob { struct_size: abi::size_of::<abi::trv_plugin_blob>(), on_answer: on_blobs, on_error };
     static SECRET: abi::trv_plugin_secret =
         abi::trv_plugin_secret { struct_size: abi::size_of::<abi::trv_plugin_secret>(), on_signature, on_error };
     static EVENT: abi::trv_plugin_event =
@@ -216,6 +218,7 @@ unsafe extern "C" fn get_extension(plugin: *const abi::trv_plugin, id: *const c_
         id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
         id if id == abi::TRV_EXT_TIMER.as_bytes() => &TIMER as *const _ as *const c_void,
         id if id == abi::TRV_EXT_KV.as_bytes() => &KV as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_BLOB.as_bytes() => &BLOB as *const _ as *const c_void,
         id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,
         id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_OPERATION.as_bytes() => &OPERATION as *const _ as *const c_void,
@@ -275,6 +278,11 @@ unsafe extern "C" fn on_time(plugin: *const abi::trv_plugin, timer_id: u64) {
 unsafe extern "C" fn on_answer(plugin: *const abi::trv_plugin, request_id: u64, answer: *const abi::trv_kv_answer) {
     let instance = of(plugin);
     run(instance, || instance.shared.deliver(request_id, copy_page(answer)));
+}
+
+unsafe extern "C" fn on_blobs(plugin: *const abi::trv_plugin, request_id: u64, answer: *const abi::trv_blob_answer) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.deliver(request_id, copy_blobs(answer)));
 }
 
 unsafe fn copy_page(raw: *const abi::trv_kv_answer) -> Answer {

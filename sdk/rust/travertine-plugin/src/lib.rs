@@ -24,6 +24,7 @@
 //! plugin's own is handed to the host.
 
 pub mod abi;
+mod blob;
 mod call;
 pub mod entry;
 mod failure;
@@ -40,6 +41,7 @@ pub mod testing;
 pub mod typed;
 mod web;
 
+pub use blob::{Blob, BlobPage, BlobPart, BlobWriting, Blobs};
 pub use call::{Call, Exchange, Level, Pause, Span};
 pub use failure::{Code, Failure};
 pub use http::{path_segment, percent_decode, percent_encode, Request, Response};

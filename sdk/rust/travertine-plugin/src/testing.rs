@@ -11,11 +11,12 @@
 //! `client_waits`, as much as `client_takes` says; an answer of the service comes in the parts of `Answer::parts`.
 //!
 //! The plugin's store is a map in memory, one for the host; a signature is the bytes `"<secret>:<data>"`, so that a test
-//! can compare them; events are kept. `refuse_services` has all three fail.
+//! can compare them; events are kept. Blobs are in memory, under their SHA-256. `refuse_services` has all of these fail.
 //!
 //! Time is not real: a call that waits for a time goes on at once, and `waited` says for how long it would have waited.
 
 mod asked;
+mod blobs;
 mod bodies;
 mod http;
 mod seen;
@@ -49,6 +50,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 struct State {
     store: BTreeMap<String, (String, u64)>,
     last_revision: u64,
+    blobs: blobs::Blobs,
     events: Vec<Emitted>,
     refusal_of_services: Option<Failure>,
     /// Asked and not answered.

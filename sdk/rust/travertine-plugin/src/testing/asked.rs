@@ -1,5 +1,6 @@
 //! What the plugin asks of the host for tests: the functions of its tables.
 
+use super::blobs::BLOB;
 use super::bodies::STREAM_2;
 use super::http::HTTP;
 use super::of;
@@ -108,6 +109,7 @@ pub(super) unsafe extern "C" fn get_extension(host: *const abi::trv_host, id: *c
         id if id == abi::TRV_EXT_STREAM_2.as_bytes() => &STREAM_2 as *const _ as *const c_void,
         id if id == abi::TRV_EXT_STREAM.as_bytes() => &STREAM as *const _ as *const c_void,
         id if id == abi::TRV_EXT_KV.as_bytes() => &KV as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_BLOB.as_bytes() => &BLOB as *const _ as *const c_void,
         id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,
         id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_CALL.as_bytes() => &CALL as *const _ as *const c_void,

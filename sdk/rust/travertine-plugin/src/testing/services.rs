@@ -18,6 +18,7 @@ pub(super) enum Reply {
     Store(Result<(Vec<Kept>, bool), Failure>),
     Signature(Result<Vec<u8>, Failure>),
     Emitted(Result<String, Failure>),
+    Blobs(Result<super::blobs::Page, Failure>),
 }
 
 /// Key, value as JSON text, revision.
@@ -25,7 +26,7 @@ pub(super) type Kept = (String, String, u64);
 
 impl Inner {
     /// Answers later what `reply` makes of the state; it may fail because a test wants it to.
-    fn reply_later<T>(
+    pub(super) fn reply_later<T>(
         &self,
         call_id: u64,
         request_id: u64,
@@ -145,7 +146,7 @@ unsafe extern "C" fn emit(host: *const abi::trv_host, call_id: u64, request_id: 
 }
 
 impl Host {
-    /// From here on store, signatures and events fail with this; `None`: none does.
+    /// From here on store, blobs, signatures and events fail with this; `None`: none does.
     pub fn refuse_services(&self, failure: Option<Failure>) {
         lock(&self.inner().state).refusal_of_services = failure;
     }
@@ -173,6 +174,7 @@ impl Host {
                     Err(failure) => failure.lend(|error| unsafe { (secret.on_error)(self.plugin, request_id, error) }),
                 }
             }
+            Reply::Blobs(answer) => self.answer_blobs(request_id, answer),
             Reply::Emitted(answer) => {
                 let event = self.extension::<abi::trv_plugin_event>(abi::TRV_EXT_EVENT);
                 match answer {
