@@ -132,11 +132,12 @@ class Keeper:
         self.assertEqual((answer.status, answer.read() == EXPORT), (200, True))
         self.assertEqual(self.get("/export/none.csv").status, 404)
 
-    def test_what_a_client_sends_is_passed_on(self):
-        sent = EXPORT[:900_000]
-        answer = self.ask("PUT", "/export/new.csv", sent)
-        self.assertEqual(answer.status, 201, answer.read())
-        self.assertEqual(self.service.put, ("/new.csv", len(sent), hashlib.sha256(sent).hexdigest()))
+    def test_what_a_client_sends_is_passed_on_as_it_comes(self):
+        for sent in (EXPORT * 5, iter([EXPORT] * 5), b"short", b""):
+            whole = EXPORT * 5 if not isinstance(sent, bytes) else sent
+            answer = self.ask("PUT", "/export/new.csv", sent)
+            self.assertEqual(answer.status, 201, answer.read())
+            self.assertEqual(self.service.put, ("/new.csv", len(whole), hashlib.sha256(whole).hexdigest()))
 
     def test_a_client_does_not_take_a_part_for_the_whole(self):
         with self.assertRaises(http.client.HTTPException):
