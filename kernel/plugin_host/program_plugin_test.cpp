@@ -3,12 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
 #include "kernel/http/testing/loopback_server.hpp"
 #include "kernel/http/testing/parts_server.hpp"
+#include "kernel/plugin_host/testing/given_body.hpp"
 #include "kernel/plugin_host/testing/isolated_fixture.hpp"
 #include "kernel/plugin_host/testing/part_client.hpp"
 
@@ -221,46 +218,6 @@ TEST_F(ProgramPluginTest, a_program_sends_a_body_in_parts) {
   load_python();
   EXPECT_EQ(answer_to("upload"), R"([200,"1000000",null])");
 }
-
-/// Gives so many bytes as it has leave for, and then breaks off or ends.
-class GivenBody final : public BodySource {
- public:
-  GivenBody(std::size_t bytes, base::Status end) : left_(bytes), end_(std::move(end)) {}
-  ~GivenBody() override { drop(); }
-  void read(std::shared_ptr<BodyReader> reader) override {
-    reader_ = std::move(reader);
-    thread_ = std::jthread([this](const std::stop_token& stop) {
-      std::unique_lock lock(mutex_);
-      while (left_ > 0) {
-        if (!changed_.wait(lock, stop, [this] { return room_ > 0; })) return;
-        const std::size_t size = std::min({left_, room_, stream_part_bytes_max});
-        left_ -= size;
-        room_ -= size;
-        lock.unlock();
-        reader_->part(std::string(size, '\xff'));
-        lock.lock();
-      }
-      lock.unlock();
-      reader_->end(end_);
-    });
-  }
-  void take(std::uint64_t byte_count) override {
-    const std::lock_guard lock(mutex_);
-    room_ += byte_count;
-    EXPECT_LE(room_, stream_room_bytes);
-    changed_.notify_all();
-  }
-  void drop() override { thread_.request_stop(); }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::shared_ptr<BodyReader> reader_;
-  std::size_t left_;
-  std::size_t room_ = stream_room_bytes;
-  const base::Status end_;
-  std::jthread thread_;
-};
 
 TEST_F(ProgramPluginTest, a_program_reads_a_body_in_parts) {
   load_python();

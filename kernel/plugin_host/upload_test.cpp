@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "kernel/http/testing/parts_server.hpp"
+#include "kernel/plugin_host/testing/given_body.hpp"
 #include "kernel/plugin_host/testing/isolated_fixture.hpp"
 #include "kernel/plugin_host/testing/part_client.hpp"
 
@@ -206,6 +207,29 @@ TEST_P(HostileUploadTest, what_breaks_a_rule_ends_its_own_call_alone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Everywhere, HostileUploadTest, testing::Values("in-process", "sandboxed"),
+                         [](const auto& mode) { return mode.param == "sandboxed" ? "isolated" : "here"; });
+
+class SilentUploadTest : public HostileUploadTest {
+ protected:
+  void SetUp() override {
+    streams_.silence = 300ms;
+    HostileUploadTest::SetUp();
+  }
+};
+
+TEST_P(SilentUploadTest, a_plugin_that_takes_nothing_of_a_body_loses_its_call_and_gets_no_more_than_the_room) {
+  for (const char* path : {"/read-nothing", "/read-greedily"}) {
+    WebCall web = request("POST", path);
+    web.body = std::make_shared<GivenBody>(10'000'000, base::Status());
+    const WebOutcome outcome = serve(std::move(web)).get();
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::timeout);
+    EXPECT_THAT(outcome.error().message, HasSubstr("neither read on nor answered"));
+  }
+  EXPECT_EQ(end_of("/count"), "whole") << "and others go on";
+}
+
+INSTANTIATE_TEST_SUITE_P(Everywhere, SilentUploadTest, testing::Values("in-process", "sandboxed"),
                          [](const auto& mode) { return mode.param == "sandboxed" ? "isolated" : "here"; });
 
 }  // namespace
