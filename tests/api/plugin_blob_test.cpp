@@ -11,6 +11,8 @@
 #include "kernel/http/testing/raw_client.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/digest.hpp"
+#include "sdk/base/file.hpp"
+#include "sdk/package/package.hpp"
 #include "tests/support/api/plugin_fixture.hpp"
 
 namespace trv::api {
@@ -249,6 +251,70 @@ TEST_P(PluginBlobTest, what_an_uninstalled_plugin_kept_is_erased) {
 
 INSTANTIATE_TEST_SUITE_P(Isolated, PluginBlobTest, testing::Values(true));
 INSTANTIATE_TEST_SUITE_P(InProcess, PluginBlobTest, testing::Values(false));
+
+/// A program in Python, with the SDK in its package.
+base::Bytes program_package() {
+  constexpr std::string_view text = R"(
+from travertine_plugin import Plugin, WebResponse
+plugin = Plugin()
+
+@plugin.serve
+def serve(call):
+    if call.request.path == "/put":
+        blob = call.blobs.begin()
+        for number in range(20):
+            blob.write(bytes([number]) * 1_000_000)
+        return blob.store(media_type="application/octet-stream", name="export.bin").digest
+    digest = call.request.query
+    def parts():
+        offset, has_more = 0, True
+        while has_more:
+            part = call.blobs.read(digest, offset=offset)
+            offset, has_more = offset + len(part.data), part.has_more
+            yield part.data
+    return WebResponse(parts=parts())
+
+plugin.run()
+)";
+  std::vector<package::File> files;
+  files.push_back({"program/main.py", base::to_bytes(text)});
+  for (const auto& file :
+       std::filesystem::directory_iterator(std::filesystem::path(TRV_SOURCE_DIR) / "sdk/python/travertine_plugin")) {
+    if (file.path().extension() != ".py") continue;
+    const auto bytes = base::read_file(file.path(), 1'000'000);
+    EXPECT_TRUE(bytes);
+    files.push_back({"program/travertine_plugin/" + file.path().filename().string(), *bytes});
+  }
+  auto packed = package::assemble(
+      R"({"manifest":1,"id":"archive","version":"1.0.0","title":"T","summary":"S","license":"Apache-2.0",)"
+      R"("abi":{"major":1,"minor":0},"isolation":"sandboxed","runtime":"process","permissions":["serve","blobs"],)"
+      R"("program":{"interpreter":"python3","file":"program/main.py"},"operations":[]})",
+      std::move(files));
+  EXPECT_TRUE(packed) << packed.error().message();
+  return packed ? *std::move(packed) : base::Bytes();
+}
+
+using PluginBlobProgramTest = PluginFixture;
+
+TEST_F(PluginBlobProgramTest, a_program_keeps_twenty_megabytes) {
+  const Answer installed = install(program_package());
+  ASSERT_EQ(installed.status, 201) << installed.body;
+  const Answer enabled = call("PUT", "/archive", R"({"version":"1.0.0","permissions":["serve","blobs"]})");
+  ASSERT_EQ(enabled.status, 200) << enabled.body;
+  std::string expected;
+  for (int i = 0; i < 20; ++i) expected += std::string(1'000'000, static_cast<char>(i));
+  const Answer put = call("GET", "/archive/serve/put");
+  ASSERT_EQ(put.status, 200) << put.body;
+  EXPECT_EQ(put.body, digest_of(expected));
+  EXPECT_TRUE(call("GET", "/archive/serve/read?" + put.body).body == expected);
+  // Another plugin of the tenant does not have it.
+  ASSERT_EQ(
+      install(tracker_package("blobs", 1, std::string::npos, "1.5.0", R"("permissions":["serve","blobs","webhooks"],)"))
+          .status,
+      201);
+  ASSERT_EQ(call("PUT", "/tracker", R"({"version":"1.5.0","permissions":["serve","blobs","webhooks"]})").status, 200);
+  EXPECT_EQ(call("GET", "/tracker/serve/read?digest=" + put.body).status, 404);
+}
 
 TEST(PluginBlobFullDisk, is_an_error_that_says_so_and_leaves_nothing) {
   const ScratchFolder scratch;
