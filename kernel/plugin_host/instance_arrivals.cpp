@@ -189,6 +189,7 @@ class InstanceCore::Body final : public BodyReader {
 void InstanceCore::read_body(CallId id, std::uint64_t stream_id) noexcept {
   base::Status begun;
   std::shared_ptr<BodySource> source;
+  std::optional<base::Duration> deadline;
   const auto body = std::make_shared<ArrivingAnswer>(ArrivingAnswer{.request_id = stream_id});
   {
     const std::lock_guard lock(mutex_);
@@ -203,9 +204,11 @@ void InstanceCore::read_body(CallId id, std::uint64_t stream_id) noexcept {
       call->body = body;
       source = call->request.web->body;
       if (source != nullptr) renew_deadline(*call);
+      if (call->deadline < told_deadline_) deadline = told_deadline_ = call->deadline;
     }
   }
   if (!begun) return break_off(id, begun.error());
+  if (deadline) services_.threads.tell(*deadline);
   if (source == nullptr) return body_ended(id, body, {});
   source->read(std::make_shared<Body>(shared_from_this(), id, body));
 }
