@@ -48,14 +48,7 @@ base::Result<Destination> destination_of(const projection::Projection& projectio
     TRV_TRY_ASSIGN(const auto enabled, tenancy.versions(txn, effect.tenant, effect.plugin));
     return base::fail(not_granted(enabled, effect));
   }
-  if (grant->quarantine) {
-    return base::fail(
-        base::ErrorCode::denied,
-        fmt::format("plugin '{}' {} is in quarantine for tenant '{}' since {}: {}. Once that is mended: trav "
-                    "plugin release {} --tenant {}",
-                    effect.plugin, grant->version, effect.tenant.value(), grant->quarantine->since.to_rfc3339(),
-                    grant->quarantine->reason, effect.plugin, effect.tenant.value()));
-  }
+  if (grant->quarantine) return base::fail(tenancy::in_quarantine(effect.tenant, *grant));
   TRV_TRY_ASSIGN(auto configuration, tenancy.configuration(txn, effect.tenant, effect.plugin, grant->version));
   return Destination{grant->version, configuration ? std::optional(std::move(configuration->json)) : std::nullopt};
 }

@@ -87,13 +87,7 @@ Result<WebCall> call_of(const Call& call) {
     return fail(ErrorCode::not_found, fmt::format("plugin '{}' is not enabled for tenant '{}'",
                                                   base::utf8_prefix(web.plugin, 63), call.tenant.value()));
   }
-  if (grant->quarantine) {
-    return fail(ErrorCode::denied,
-                fmt::format("plugin '{}' {} is in quarantine for tenant '{}' since {}: {}. Once that is mended: trav "
-                            "plugin release {} --tenant {}",
-                            web.plugin, grant->version, call.tenant.value(), grant->quarantine->since.to_rfc3339(),
-                            grant->quarantine->reason, web.plugin, call.tenant.value()));
-  }
+  if (grant->quarantine) return base::fail(tenancy::in_quarantine(call.tenant, *grant));
   web.version = grant->version;
   TRV_TRY_ASSIGN(auto configuration, call.shard.tenancy().configuration(txn, call.tenant, web.plugin, web.version));
   if (configuration) web.configuration = std::move(configuration->json);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::tenancy {
 
 std::string_view to_string(Role role) noexcept {
@@ -26,6 +28,15 @@ bool allows(Role role, bool system, Resource resource, Verb verb) noexcept {
   if (resource == Resource::tenants) return system;
   if (resource == Resource::tokens) return role == Role::owner;
   return true;
+}
+
+base::Error in_quarantine(const base::TenantId& tenant, const Grant& grant) {
+  TRV_EXPECTS(grant.quarantine);
+  return {base::ErrorCode::denied,
+          fmt::format("plugin '{}' {} is in quarantine for tenant '{}' since {}: {}. Once that is mended: trav plugin "
+                      "release {} --tenant {}",
+                      grant.plugin, grant.version, tenant.value(), grant.quarantine->since.to_rfc3339(),
+                      grant.quarantine->reason, grant.plugin, tenant.value())};
 }
 
 std::string_view to_string(DeliveryProof proof) noexcept {

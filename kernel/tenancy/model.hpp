@@ -164,6 +164,9 @@ struct Grant {
   std::optional<Quarantine> quarantine = {};
 };
 
+/// Why a version in quarantine is not called, and what to do: denied. Precondition: `grant` has a quarantine.
+[[nodiscard]] base::Error in_quarantine(const base::TenantId& tenant, const Grant& grant);
+
 /// The version of a plugin that is the current one in a tenant.
 struct CurrentVersion {
   std::string version;
