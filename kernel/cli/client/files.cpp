@@ -61,4 +61,10 @@ base::Status make_private_folders(const std::filesystem::path& folder) {
   return {};
 }
 
+base::Error about_files(const base::Error& error) {
+  if (error.code() == base::ErrorCode::invalid) return {base::ErrorCode::denied, error.message()};
+  if (error.code() == base::ErrorCode::unauthenticated) return {base::ErrorCode::corrupt, error.message()};
+  return error;
+}
+
 }  // namespace trv::cli

@@ -24,4 +24,7 @@ enum class FileMode { owner_only, everybody_reads };
 /// Makes what is missing of the path, mode 0700.
 [[nodiscard]] base::Status make_private_folders(const std::filesystem::path& folder);
 
+/// What is wrong is in the user's files, and not in how the command was typed.
+[[nodiscard]] base::Error about_files(const base::Error& error);
+
 }  // namespace trv::cli

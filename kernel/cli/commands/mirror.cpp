@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 
 namespace trv::cli {
@@ -12,17 +13,8 @@ namespace {
 struct MirrorArguments {
   std::string folder;
   std::string file;
-  std::string text;
   std::vector<std::string> files;
 };
-
-// Whatever is wrong is in the user's files, not in how the command was typed.
-base::Error about_files(base::Error error) {
-  using enum base::ErrorCode;
-  if (error.code() == invalid) return {denied, error.message()};
-  if (error.code() == unauthenticated) return {corrupt, error.message()};
-  return error;
-}
 
 base::Result<ExitCode> report(Session& session, const std::string& folder, const base::Result<mirror::Placed>& placed) {
   if (!placed) return base::fail(about_files(placed.error()));
@@ -32,37 +24,6 @@ base::Result<ExitCode> report(Session& session, const std::string& folder, const
                          {"kept", static_cast<std::uint64_t>(placed->kept)}});
   } else {
     session.print(fmt::format("{}: {} files written, {} were there already.", folder, placed->written, placed->kept));
-  }
-  return ExitCode::ok;
-}
-
-base::Result<ExitCode> search(Session& session, const MirrorArguments& arguments) {
-  const auto found = mirror::search(arguments.folder, arguments.text);
-  if (!found) return base::fail(about_files(found.error()));
-  json::Value list = json::Value::array();
-  Table table({{.title = "ID"},
-               {.title = "VERSION"},
-               {.title = "PUBLISHER"},
-               {.title = "LEVEL"},
-               {.title = "TITLE"},
-               {.title = "FILE"}});
-  for (const mirror::Listed& one : *found) {
-    table.add({one.id, one.version, one.publisher, one.level, one.title, one.file.string()});
-    list.push_back({{"id", one.id},
-                    {"version", one.version},
-                    {"title", one.title},
-                    {"summary", one.summary},
-                    {"publisher", one.publisher},
-                    {"level", one.level},
-                    {"content_sha256", one.content_sha256},
-                    {"file", one.file.string()}});
-  }
-  if (session.as_json()) {
-    session.print_value(list);
-  } else if (found->empty()) {
-    session.note("No package of the mirror has this text.");
-  } else {
-    session.world().out << table.render(session.style()) << std::flush;
   }
   return ExitCode::ok;
 }
@@ -97,10 +58,6 @@ void add_mirror(CommandTree& tree) {
       .does([arguments](Session& session) {
         return report(session, arguments->folder, mirror::import_from(arguments->file, arguments->folder));
       });
-  noun.verb("search", "List the packages of a mirror")
-      .argument("FOLDER", arguments->folder, "The mirror")
-      .argument("TEXT", arguments->text, "In the id, title or summary; default all", Need::optional)
-      .does([arguments](Session& session) { return search(session, *arguments); });
 }
 
 }  // namespace trv::cli

@@ -8,6 +8,7 @@
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/plugin_consent.hpp"
+#include "kernel/cli/commands/plugin_mirror.hpp"
 #include "kernel/cli/commands/plugin_package.hpp"
 #include "kernel/cli/commands/plugin_requests.hpp"
 #include "kernel/cli/commands/plugin_template.hpp"
@@ -28,6 +29,7 @@ struct PluginArguments {
   std::string library;
   std::string language = "c++";
   std::string out;
+  std::string mirror;
   std::string limit;
   std::string cursor;
 };
@@ -163,6 +165,7 @@ base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments
 
 base::Result<ExitCode> show(Session& session, const PluginArguments& arguments) {
   TRV_TRY_ASSIGN(std::string version, chosen_version(arguments));
+  if (!arguments.mirror.empty()) return show_in_mirror(session, arguments.mirror, arguments.id, version);
   if (version.empty()) {
     TRV_TRY_ASSIGN(Versions versions, versions_of(session, arguments.id));
     version = std::move(versions.newest);
@@ -187,6 +190,33 @@ base::Result<ExitCode> show(Session& session, const PluginArguments& arguments) 
     table.add({member_text(operation, "name"), member_text(operation, "title"), member_text(operation, "idempotent")});
   }
   session.world().out << '\n' << table.render(session.style()) << std::flush;
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> quarantine(Session& session) {
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins?limit=500"));
+  TRV_TRY_ASSIGN(const json::Value page, session.call_json(Speaker::member, {.target = target}));
+  TRV_TRY_ASSIGN(const auto items, items_of(page));
+  json::Value list = json::Value::array();
+  Table table({{.title = "ID"}, {.title = "VERSION"}, {.title = "SINCE"}, {.title = "REASON"}});
+  for (const json::Value& one : items) {
+    const json::Value* quarantine = one.find("quarantine");
+    if (quarantine == nullptr) continue;
+    const std::string id = member_text(one, "id");
+    const std::string version = member_text(one, "version");
+    const std::string since = member_text(*quarantine, "since");
+    const std::string reason = member_text(*quarantine, "reason");
+    list.push_back({{"id", id}, {"version", version}, {"since", since}, {"reason", reason}});
+    table.add({id, version, since, reason});
+  }
+  if (session.as_json()) {
+    session.print_value(list);
+  } else if (list.items().empty()) {
+    session.note("No plugin of the tenant is in quarantine.");
+  } else {
+    session.world().out << table.render(session.style()) << std::flush;
+    session.note("Once that is mended: trav plugin release ID");
+  }
   return ExitCode::ok;
 }
 
@@ -241,6 +271,8 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
         }
         return ExitCode::ok;
       });
+  noun.verb("quarantine", "List what crashed too often for the tenant and is not called any more")
+      .does([](Session& session) { return quarantine(session); });
   noun.verb("release", "Let a plugin run again for the tenant that crashed too often")
       .argument("ID", arguments->id, "The plugin")
       .does([arguments](Session& session) -> base::Result<ExitCode> {
@@ -280,9 +312,11 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
       });
   noun.verb("show", "Show the versions of a plugin, and one of them with its operations")
       .argument("ID", arguments->id, "The plugin")
-      .argument("VERSION", arguments->version, "Default the newest that is installed", Need::optional)
+      .argument("VERSION", arguments->version, "Default the newest", Need::optional)
       .option("--version", "VERSION", arguments->named_version, "The same")
+      .option("--mirror", "FOLDER", arguments->mirror, "Of a mirror, of trav mirror, and not of the server")
       .does([arguments](Session& session) { return show(session, *arguments); });
+  add_plugin_search(noun);
 }
 
 }  // namespace

@@ -53,16 +53,19 @@ base::Status keep(Session& session, const FuzzArguments& arguments, const plugin
   const std::string kind(plugin_run::to_string(finding.kind));
   const filesystem::path input = folder / fmt::format("{}-{}-{}.json", finding.operation, kind, number);
   TRV_TRY(replace_file(input, finding.input + "\n", FileMode::owner_only));
-  std::string again =
-      fmt::format("trav plugin run {} {} --input-file {}", arguments.source, finding.operation, input.string());
-  if (!arguments.library.empty()) again += " --library " + arguments.library;
-  if (!arguments.configuration.empty()) again += " --configuration " + arguments.configuration;
-  if (!arguments.secrets_file.empty()) again += " --secrets " + arguments.secrets_file;
+  std::string verb = "run";
+  std::string more;
   if (!finding.cassette.exchanges.empty()) {
     const filesystem::path cassette = filesystem::path(input).replace_extension("cassette.jsonl");
     TRV_TRY(replace_file(cassette, plugin_run::to_text(finding.cassette), FileMode::owner_only));
-    again += fmt::format(" --connection {}=http://unused --replay {}", setup.connection, cassette.string());
+    verb = "replay";
+    more = fmt::format(" {} --connection {}=http://unused", cassette.string(), setup.connection);
   }
+  std::string again = fmt::format("trav plugin {} {} {}{} --input-file {}", verb, arguments.source, finding.operation,
+                                  more, input.string());
+  if (!arguments.library.empty()) again += " --library " + arguments.library;
+  if (!arguments.configuration.empty()) again += " --configuration " + arguments.configuration;
+  if (!arguments.secrets_file.empty()) again += " --secrets " + arguments.secrets_file;
   session.complain(fmt::format("{} of {} in run {}: {}", kind, finding.operation, finding.run, finding.message));
   session.note("  again: " + again);
   return {};

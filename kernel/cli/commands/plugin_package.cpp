@@ -16,11 +16,6 @@ namespace {
 using base::ErrorCode;
 using std::filesystem::path;
 
-// Whatever is wrong is in the user's files, not in how the command was typed.
-base::Error about_files(const base::Error& error) {
-  return {error.code() == ErrorCode::invalid ? ErrorCode::denied : error.code(), error.message()};
-}
-
 // Every problem in one go: one line for each file that does not parse, and nothing else.
 constexpr const char* python_check = R"(
 import ast, sys

@@ -1,4 +1,4 @@
-// trav plugin run: one operation of a package or a plugin's folder, without a server.
+// trav plugin run, record, replay: one operation of a package or a plugin's folder, without a server.
 
 #include "kernel/plugin_run/plugin_run.hpp"
 
@@ -95,15 +95,12 @@ base::Result<plugin_run::OperationRun> operation_of(const RunArguments& argument
 
 base::Result<plugin_run::RunSetup> setup_of(Session& session, const RunArguments& arguments,
                                             const std::filesystem::path& scratch) {
-  if (!arguments.record.empty() && !arguments.replay.empty()) {
-    return base::fail(base::ErrorCode::invalid, "--record and --replay: give one");
-  }
   TRV_TRY_ASSIGN(auto connections, offered(session.world(), arguments));
   plugin_run::RunSetup setup{.program = {}, .scratch = scratch, .connections = std::move(connections), .log = {}};
   TRV_TRY_ASSIGN(setup.program, plugin_host_program(session.world()));
   if (!arguments.store.empty()) {
     if (!arguments.replay.empty()) {
-      return base::fail(base::ErrorCode::invalid, "--replay begins with the store of the recording: leave --kv out");
+      return base::fail(base::ErrorCode::invalid, "a replay begins with the store of the recording: leave --kv out");
     }
     std::error_code error;
     if (std::filesystem::exists(arguments.store, error)) {
@@ -174,7 +171,7 @@ base::Status check_writable(std::string_view option, const std::string& file) {
 }
 
 base::Result<ExitCode> run(Session& session, const RunArguments& arguments) {
-  TRV_TRY(check_writable("--record", arguments.record));
+  TRV_TRY(check_writable("FILE", arguments.record));
   TRV_TRY(check_writable("--kv", arguments.store));
   TRV_TRY_ASSIGN(const plugin_run::OperationRun operation, operation_of(arguments));
   TRV_TRY_ASSIGN(const base::ScratchFolder scratch,
@@ -212,14 +209,8 @@ base::Result<ExitCode> run(Session& session, const RunArguments& arguments) {
   return outcome->missing.empty() ? ExitCode::ok : ExitCode::refused;
 }
 
-}  // namespace
-
-void add_plugin_run(Noun& noun) {
-  const auto arguments = std::make_shared<RunArguments>();
-  noun.verb("run", "Run one operation of a plugin here, without a server")
-      .argument("PACKAGE", arguments->source, "A .trvp package, or a plugin's folder")
-      .argument("OPERATION", arguments->operation, "As the manifest names it")
-      .option("--input", "JSON", arguments->input, "The operation's input")
+void add_run_options(Verb& verb, const std::shared_ptr<RunArguments>& arguments) {
+  verb.option("--input", "JSON", arguments->input, "The operation's input")
       .option("--input-file", "FILE", arguments->input_file, "The same from a file")
       .option("--configuration", "FILE", arguments->configuration, "The plugin's configuration, a JSON object")
       .options("--connection", "NAME=URL", arguments->connections,
@@ -231,17 +222,36 @@ void add_plugin_run(Noun& noun) {
       .option("--secrets", "FILE", arguments->secrets_file,
               "A JSON object of secrets by the names that the configuration gives; they sign, and are not shown")
       .option("--library", "SO", arguments->library, "Of a folder: the shared object; default where its build puts it")
-      .option("--timeout", "SECONDS", arguments->seconds, "How long the call may take (default 60)")
-      .option("--record", "FILE", arguments->record, "Keep the requests and their answers there")
-      .option("--replay", "FILE", arguments->replay, "Answer requests from there; nothing is sent")
-      .example("trav plugin run hello echo --input '{\"text\":\"hello\"}'")
-      .example(
-          "trav plugin run hello fetch --input '{\"page\":\"x\"}' --connection service=http://127.0.0.1:8080 "
-          "--record fetch.jsonl")
-      .example(
-          "trav plugin run hello fetch --input '{\"page\":\"x\"}' --connection service=http://unused "
-          "--replay fetch.jsonl")
+      .option("--timeout", "SECONDS", arguments->seconds, "How long the call may take (default 60)");
+}
+
+Verb run_verb(Noun& noun, const char* name, const char* does, const std::shared_ptr<RunArguments>& arguments) {
+  Verb verb = noun.verb(name, does);
+  verb.argument("PACKAGE", arguments->source, "A .trvp package, or a plugin's folder")
+      .argument("OPERATION", arguments->operation, "As the manifest names it")
       .does([arguments](Session& session) { return run(session, *arguments); });
+  return verb;
+}
+
+}  // namespace
+
+void add_plugin_run(Noun& noun) {
+  const auto arguments = std::make_shared<RunArguments>();
+  Verb run = run_verb(noun, "run", "Run one operation of a plugin here, without a server", arguments);
+  add_run_options(run, arguments);
+  run.example("trav plugin run hello echo --input '{\"text\":\"hello\"}'");
+  Verb record = run_verb(noun, "record", "Run one operation, and keep its HTTP requests and their answers", arguments);
+  record.argument("FILE", arguments->record, "The cassette to write");
+  add_run_options(record, arguments);
+  record.example(
+      "trav plugin record hello fetch fetch.jsonl --input '{\"page\":\"x\"}' --connection "
+      "service=http://127.0.0.1:8080");
+  Verb replay =
+      run_verb(noun, "replay", "Run one operation with the answers of a cassette; nothing is sent", arguments);
+  replay.argument("FILE", arguments->replay, "A cassette of trav plugin record");
+  add_run_options(replay, arguments);
+  replay.example(
+      "trav plugin replay hello fetch fetch.jsonl --input '{\"page\":\"x\"}' --connection service=http://unused");
 }
 
 }  // namespace trv::cli

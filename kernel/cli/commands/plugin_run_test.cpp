@@ -13,8 +13,9 @@ class PluginRunCommand : public CommandLine {
     plugin_ = (folder_ / "hello").string();
     ASSERT_EQ(trav({"plugin", "new", plugin_, "--language", "python"}), ExitCode::ok) << err_;
   }
-  ExitCode run_plugin(std::vector<std::string> more) {
-    std::vector<std::string> arguments = {"plugin", "run", plugin_};
+  ExitCode run_plugin(const std::vector<std::string>& more) { return plugin("run", more); }
+  ExitCode plugin(const std::string& verb, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"plugin", verb, plugin_};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return trav(arguments);
   }
@@ -33,27 +34,27 @@ TEST_F(PluginRunCommand, an_operation_of_a_folder_is_run_recorded_and_replayed) 
 
   server_.script("GET /x", {.type = "text/plain", .body = "page"});
   const std::string cassette = (folder_ / "fetch.jsonl").string();
-  const std::vector<std::string> fetch = {"fetch", "--input", R"({"page":"x"})", "--connection",
-                                          "service=" + server_.url()};
-  const auto with = [&](const std::string& option, const std::string& value) {
-    std::vector<std::string> all = fetch;
-    all.insert(all.end(), {option, value});
-    return run_plugin(all);
+  const std::vector<std::string> input = {"--input", R"({"page":"x"})", "--connection", "service=" + server_.url()};
+  const auto fetch = [&](const std::string& verb, const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"fetch"};
+    all.insert(all.end(), more.begin(), more.end());
+    all.insert(all.end(), input.begin(), input.end());
+    return plugin(verb, all);
   };
-  ASSERT_EQ(with("--record", cassette), ExitCode::ok) << err_;
+  ASSERT_EQ(fetch("record", {cassette}), ExitCode::ok) << err_;
   EXPECT_EQ(out_, "{\"content\":\"page\"}\n");
   EXPECT_TRUE(err_has("info: read 4 bytes")) << err_;
   EXPECT_TRUE(err_has("has 1 recordings")) << err_;
   server_.forget();
-  ASSERT_EQ(with("--replay", cassette), ExitCode::ok) << err_;
+  ASSERT_EQ(fetch("replay", {cassette}), ExitCode::ok) << err_;
   EXPECT_EQ(out_, "{\"content\":\"page\"}\n");
   EXPECT_TRUE(server_.received().empty());
   write("fetch.jsonl", "{\"cassette\":1}\n");
-  EXPECT_EQ(with("--replay", cassette), ExitCode::faulted);
+  EXPECT_EQ(fetch("replay", {cassette}), ExitCode::faulted);
   EXPECT_TRUE(err_has("GET /x over connection 'service' has no recording")) << err_;
-  EXPECT_EQ(with("--secret-env", "service=GONE"), ExitCode::usage);
+  EXPECT_EQ(fetch("run", {"--secret-env", "service=GONE"}), ExitCode::usage);
   environment_["HELD"] = "s3cr3t";
-  ASSERT_EQ(with("--secret-env", "service=HELD"), ExitCode::ok) << err_;
+  ASSERT_EQ(fetch("run", {"--secret-env", "service=HELD"}), ExitCode::ok) << err_;
   EXPECT_NE(server_.received().back().head.find("Authorization: Bearer s3cr3t"), std::string::npos);
 }
 
@@ -64,22 +65,27 @@ TEST_F(PluginRunCommand, a_request_without_a_connection_says_how_to_give_one) {
 
   server_.script("GET /x", {.type = "text/plain", .body = "page"});
   const std::string cassette = (folder_ / "fetch.jsonl").string();
-  ASSERT_EQ(run_plugin({"fetch", "--input", R"({"page":"x"})", "--connection", "service=" + server_.url(), "--record",
-                        cassette}),
-            ExitCode::ok)
+  ASSERT_EQ(
+      plugin("record", {"fetch", cassette, "--input", R"({"page":"x"})", "--connection", "service=" + server_.url()}),
+      ExitCode::ok)
       << err_;
-  EXPECT_EQ(run_plugin({"fetch", "--input", R"({"page":"x"})", "--replay", cassette}), ExitCode::faulted);
+  EXPECT_EQ(plugin("replay", {"fetch", cassette, "--input", R"({"page":"x"})"}), ExitCode::faulted);
   EXPECT_TRUE(err_has("no connection was given: --connection service=URL")) << err_;
 }
 
 TEST_F(PluginRunCommand, a_file_that_cannot_be_written_is_found_before_the_call) {
   server_.script("GET /x", {.type = "text/plain", .body = "page"});
-  for (const std::string option : {"--record", "--kv"}) {
+  for (const std::string option : {"FILE", "--kv"}) {
     for (const auto& [file, why] : {std::pair((folder_ / "none" / "file").string(), std::string("there is no folder")),
                                     std::pair(folder_.string(), std::string("it is a folder"))}) {
-      EXPECT_EQ(
-          run_plugin({"fetch", "--input", R"({"page":"x"})", "--connection", "service=" + server_.url(), option, file}),
-          ExitCode::usage);
+      std::vector<std::string> all = {"fetch", "--input", R"({"page":"x"})", "--connection",
+                                      "service=" + server_.url()};
+      if (option == "FILE") {
+        all.push_back(file);
+      } else {
+        all.insert(all.end(), {option, file});
+      }
+      EXPECT_EQ(plugin(option == "FILE" ? "record" : "run", all), ExitCode::usage);
       EXPECT_TRUE(err_has(option + " " + file + ": " + why)) << err_;
     }
   }
@@ -103,7 +109,9 @@ TEST_F(PluginRunCommand, a_store_and_secrets_are_read_from_files) {
   EXPECT_EQ(with({"--kv", kv}), ExitCode::usage);
   EXPECT_TRUE(err_has("kv.json: a store must be a JSON object")) << err_;
   EXPECT_EQ(read(kv), "[1]") << "and is kept as it was";
-  EXPECT_EQ(with({"--kv", kv, "--replay", write("run.jsonl", "{\"cassette\":1}\n").string()}), ExitCode::usage);
+  EXPECT_EQ(plugin("replay", {"echo", write("run.jsonl", "{\"cassette\":1}\n").string(), "--input",
+                              R"({"text":"hello"})", "--kv", kv}),
+            ExitCode::usage);
   EXPECT_TRUE(err_has("leave --kv out")) << err_;
   EXPECT_EQ(with({"--secrets", write("secrets.json", R"({"vault":7})").string()}), ExitCode::usage);
   EXPECT_TRUE(err_has("secrets.json: must be a JSON object of texts")) << err_;

@@ -46,12 +46,6 @@ base::Result<ExitCode> make_key(Session& session, const TrustArguments& argument
   return ExitCode::ok;
 }
 
-// Whatever is wrong is in the user's files, not in how the command was typed; damage stays damage.
-base::Error about_files(base::Error error) {
-  if (error.code() == base::ErrorCode::invalid) return {base::ErrorCode::denied, error.message()};
-  return error;
-}
-
 base::Result<base::Bytes> read_package(const std::string& file) {
   TRV_TRY_ASSIGN(const std::string text, read_file(file, package::package_bytes_max));
   return base::to_bytes(text);
@@ -155,61 +149,6 @@ json::Value signers_of(const trust::Signers& signers, const std::optional<trust:
   return object;
 }
 
-base::Result<ExitCode> inspect(Session& session, const TrustArguments& arguments) {
-  auto package = package::read(std::filesystem::path(arguments.file));
-  if (!package) return base::fail(about_files(package.error()));
-  const auto signers = trust::verify(*package);
-  if (!signers) return base::fail(base::ErrorCode::corrupt, signers.error().message());
-  std::optional<trust::Roots> roots;
-  if (!arguments.trust.empty()) {
-    TRV_TRY_ASSIGN(roots, trust::Roots::load(arguments.trust));
-  }
-  json::Value object = {{"id", package->manifest.id},
-                        {"version", package->manifest.version},
-                        {"title", package->manifest.title},
-                        {"package_sha256", base::to_hex(package->digest)},
-                        {"content_sha256", base::to_hex(package->content)}};
-  const json::Value said = signers_of(*signers, roots, session.world().clock.now());
-  for (const char* who : {"publisher", "certifier"}) {
-    if (const json::Value* one = said.find(who)) object.set(who, *one);
-  }
-  json::Value files = json::Value::array();
-  for (const package::File& file : package->files) {
-    files.push_back({{"path", file.path},
-                     {"bytes", static_cast<std::uint64_t>(file.bytes.size())},
-                     {"sha256", base::to_hex(base::sha256(file.bytes))}});
-  }
-  object.set("files", files);
-  if (session.as_json()) {
-    session.print_value(object);
-    return ExitCode::ok;
-  }
-  std::vector<std::pair<std::string, std::string>> rows;
-  const std::vector<Field> fields = {{"id", "id"},
-                                     {"version", "version"},
-                                     {"title", "title"},
-                                     {"package SHA-256", "package_sha256"},
-                                     {"content SHA-256", "content_sha256"},
-                                     {"publisher", "publisher.key"},
-                                     {"", "publisher.trust"},
-                                     {"certifier", "certifier.key"},
-                                     {"", "certifier.trust"},
-                                     {"level", "certifier.level"},
-                                     {"report SHA-256", "certifier.report_sha256"},
-                                     {"expires", "certifier.expires"}};
-  for (const Field& field : fields) {
-    if (std::string text = field_text(object, field.member); !text.empty()) rows.emplace_back(field.title, text);
-  }
-  if (!signers->publisher) rows.emplace_back("publisher", "none: it is not signed");
-  if (signers->certificate && member_text(object, "certifier.expired") == "true") rows.emplace_back("", "expired");
-  Table table({{.title = "FILE"}, {.title = "BYTES", .align = Align::right}, {.title = "SHA-256"}});
-  for (const json::Value& file : files.items()) {
-    table.add({member_text(file, "path"), member_text(file, "bytes"), member_text(file, "sha256")});
-  }
-  session.world().out << render_fields(rows, session.style()) << '\n' << table.render(session.style()) << std::flush;
-  return ExitCode::ok;
-}
-
 /// The list as it is in the file, with the next counter; an empty one where there is no file.
 base::Result<trust::Revocations> next_list(const TrustArguments& arguments, const note::SigningKey& key) {
   std::error_code error;
@@ -294,6 +233,71 @@ base::Result<ExitCode> revocations(Session& session, const TrustArguments& argum
 
 }  // namespace
 
+base::Result<ExitCode> inspect_package(Session& session, const std::filesystem::path& path, const std::string& trust) {
+  auto package = package::read(path);
+  if (!package) return base::fail(about_files(package.error()));
+  const auto signers = trust::verify(*package);
+  if (!signers) return base::fail(base::ErrorCode::corrupt, signers.error().message());
+  std::optional<trust::Roots> roots;
+  if (!trust.empty()) {
+    TRV_TRY_ASSIGN(roots, trust::Roots::load(trust));
+  }
+  json::Value object = {{"id", package->manifest.id},
+                        {"version", package->manifest.version},
+                        {"title", package->manifest.title},
+                        {"package_sha256", base::to_hex(package->digest)},
+                        {"content_sha256", base::to_hex(package->content)}};
+  const json::Value said = signers_of(*signers, roots, session.world().clock.now());
+  for (const char* who : {"publisher", "certifier"}) {
+    if (const json::Value* one = said.find(who)) object.set(who, *one);
+  }
+  json::Value operations = json::Value::array();
+  for (const package::Operation& operation : package->manifest.operations) operations.push_back(operation.name);
+  object.set("operations", operations);
+  json::Value permissions = json::Value::array();
+  for (const package::Permission& permission : package->manifest.requested()) {
+    permissions.push_back(permission.text());
+  }
+  object.set("permissions", permissions);
+  json::Value files = json::Value::array();
+  for (const package::File& file : package->files) {
+    files.push_back({{"path", file.path},
+                     {"bytes", static_cast<std::uint64_t>(file.bytes.size())},
+                     {"sha256", base::to_hex(base::sha256(file.bytes))}});
+  }
+  object.set("files", files);
+  if (session.as_json()) {
+    session.print_value(object);
+    return ExitCode::ok;
+  }
+  std::vector<std::pair<std::string, std::string>> rows;
+  const std::vector<Field> fields = {{"id", "id"},
+                                     {"version", "version"},
+                                     {"title", "title"},
+                                     {"package SHA-256", "package_sha256"},
+                                     {"content SHA-256", "content_sha256"},
+                                     {"publisher", "publisher.key"},
+                                     {"", "publisher.trust"},
+                                     {"certifier", "certifier.key"},
+                                     {"", "certifier.trust"},
+                                     {"level", "certifier.level"},
+                                     {"report SHA-256", "certifier.report_sha256"},
+                                     {"expires", "certifier.expires"},
+                                     {"operations", "operations"},
+                                     {"asks for", "permissions"}};
+  for (const Field& field : fields) {
+    if (std::string text = field_text(object, field.member); !text.empty()) rows.emplace_back(field.title, text);
+  }
+  if (!signers->publisher) rows.emplace_back("publisher", "none: it is not signed");
+  if (signers->certificate && member_text(object, "certifier.expired") == "true") rows.emplace_back("", "expired");
+  Table table({{.title = "FILE"}, {.title = "BYTES", .align = Align::right}, {.title = "SHA-256"}});
+  for (const json::Value& file : files.items()) {
+    table.add({member_text(file, "path"), member_text(file, "bytes"), member_text(file, "sha256")});
+  }
+  session.world().out << render_fields(rows, session.style()) << '\n' << table.render(session.style()) << std::flush;
+  return ExitCode::ok;
+}
+
 void add_trust_verbs(Noun& noun) {
   const auto arguments = std::make_shared<TrustArguments>();
   noun.verb("keygen", "Make a key that signs packages: the secret key in a file, its public key in FILE.pub")
@@ -318,7 +322,7 @@ void add_trust_verbs(Noun& noun) {
   noun.verb("inspect", "Check a package file and show who signed it, its level, digests and files")
       .argument("FILE", arguments->file, "A .trvp package")
       .option("--trust", "FILE", arguments->trust, "A trust file: what it says of those who signed")
-      .does([arguments](Session& session) { return inspect(session, *arguments); });
+      .does([arguments](Session& session) { return inspect_package(session, arguments->file, arguments->trust); });
   noun.verb("revoke", "Add packages, or all that a key signed, to a signed revocation list")
       .arguments("PACKAGE", arguments->packages, "Packages that must not run any more")
       .option("--list", "FILE", arguments->list, "The list; made where it is missing", Need::required)
