@@ -222,17 +222,58 @@ std::vector<KeyDescription> described_keys() {
                             .form = form_of(key),
                             .default_value = value_text(defaults, key),
                             .unit = std::string(key.unit),
-                            .effect = std::string(key.effect)});
+                            .effect = std::string(key.effect),
+                            .needs_restart = key.needs_restart});
   }
   return descriptions;
 }
 
-std::vector<std::string> changed_keys(const Config& before, const Config& after) {
-  std::vector<std::string> paths;
+std::vector<Difference> differences(const Config& before, const Config& after) {
+  std::vector<Difference> found;
   for (const Key& key : keys()) {
-    if (value_text(before, key) != value_text(after, key)) paths.push_back(key.path());
+    std::string was = value_text(before, key);
+    std::string is = value_text(after, key);
+    if (was != is) found.push_back({key.path(), std::move(was), std::move(is), key.needs_restart});
   }
-  return paths;
+  return found;
+}
+
+base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesystem::path>& file,
+                                                 const Environment& environment) {
+  TRV_TRY_ASSIGN(const Config config, load_config(file, environment));
+  std::map<std::string, std::uint32_t> lines;  // of the file that was read just now
+  if (file) {
+    for (const auto& [section, node] : toml::parse_file(file->string())) {
+      const std::string name(section.str());
+      lines.emplace(name, node.source().begin.line);
+      if (const toml::table* table = node.as_table(); table != nullptr) {
+        for (const auto& [key, value] : *table)
+          lines.emplace(name + "." + std::string(key.str()), value.source().begin.line);
+      }
+    }
+  }
+  std::vector<SetKey> all;
+  const std::vector<KeyDescription> descriptions = described_keys();
+  for (std::size_t i = 0; i < descriptions.size(); ++i) {
+    SetKey one{.key = descriptions[i], .value = value_text(config, keys()[i]), .source = "default"};
+    if (const auto line = lines.find(one.key.path); line != lines.end()) {
+      one.source = fmt::format("{} line {}", file->string(), line->second);
+    }
+    if (environment.contains(one.key.variable)) one.source = one.key.variable;
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+base::Status check_files(const Config& config) {
+  if (!config.kafka_brokers.empty()) TRV_TRY(kafka_settings(config));
+  for (const auto& [key, file] : {std::pair("node.cluster_key_file", config.node_cluster_key_file),
+                                  std::pair("plugins.trust", config.plugins_trust)}) {
+    if (file.empty()) continue;
+    if (const auto read = base::read_file(file, pem_bytes_max); !read)
+      return fail(ErrorCode::invalid, fmt::format("{}: {}", key, read.error().message()));
+  }
+  return {};
 }
 
 std::vector<std::string> unknown_variables(const Environment& environment) {

@@ -57,8 +57,9 @@ struct Config {
   std::string kafka_password_file;
   std::uint64_t kafka_session_ms = 6000;
 
-  // Of the command line alone.
+  // Not of the file.
   bool new_operator_token = false;
+  std::optional<int> http_socket;  ///< one that listens already, of a service manager
 
   [[nodiscard]] bool shares_shards() const noexcept { return !node_address.empty(); }
   /// The folder of keys, secrets, packages and blobs.
@@ -82,11 +83,18 @@ struct KeyDescription {
   std::string default_value;  ///< "8400"
   std::string unit;           ///< empty: none
   std::string effect;
+  bool needs_restart = true;  ///< false: SIGHUP applies it
 };
 [[nodiscard]] std::vector<KeyDescription> described_keys();
 
-/// The paths of the keys that have different values.
-[[nodiscard]] std::vector<std::string> changed_keys(const Config& before, const Config& after);
+/// A key that has different values in two configurations.
+struct Difference {
+  std::string path;
+  std::string before;
+  std::string after;
+  bool needs_restart = true;
+};
+[[nodiscard]] std::vector<Difference> differences(const Config& before, const Config& after);
 
 /// The environment's variables by name, as they were at the start.
 using Environment = std::map<std::string, std::string, std::less<>>;
@@ -103,6 +111,20 @@ struct Overrides {
 /// one.
 [[nodiscard]] base::Result<Config> load_config(const std::optional<std::filesystem::path>& file,
                                                const Environment& environment, const Overrides& overrides = {});
+
+/// A key as it is set, and by what.
+struct SetKey {
+  KeyDescription key;
+  std::string value;
+  std::string source;  ///< "default", "travd.toml line 3" or "TRAV_HTTP_PORT"
+};
+/// Every key, as travd would have it from `file` and `environment`. Errors: as load_config.
+[[nodiscard]] base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesystem::path>& file,
+                                                               const Environment& environment);
+
+/// Reads what the keys name and a start needs: the files of Kafka's login and certificates, and of the cluster key, and
+/// the trust file. Error: invalid, with the key's name.
+[[nodiscard]] base::Status check_files(const Config& config);
 
 /// One line for each variable TRAV_… that is not known to travd nor to the other programs of the project, with the
 /// nearest one that does; at most 20 lines. It is not an error: a service manager or a cluster may set variables by

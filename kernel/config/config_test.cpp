@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace trv::config {
@@ -117,10 +118,41 @@ TEST(Config, the_command_line_wins_and_an_empty_folder_is_refused) {
 TEST(Config, keys_that_changed_are_named) {
   Config before;
   Config after;
-  EXPECT_TRUE(changed_keys(before, after).empty());
+  EXPECT_TRUE(differences(before, after).empty());
   after.log_level = "debug";
   after.http_threads = 2;
-  EXPECT_EQ(changed_keys(before, after), (std::vector<std::string>{"http.threads", "log.level"}));
+  const std::vector<Difference> found = differences(before, after);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].path + " " + found[0].before + " " + found[0].after, "http.threads 1 2");
+  EXPECT_TRUE(found[0].needs_restart);
+  EXPECT_EQ(found[1].path + " " + found[1].before + " " + found[1].after, "log.level info debug");
+  EXPECT_FALSE(found[1].needs_restart);
+}
+
+TEST(Config, each_key_says_what_set_it) {
+  const auto file = file_with("shards = 2\n[http]\nport = 1\nthreads = 3\n");
+  const auto all = explain_config(file, Environment{{"HOME", "/root"}, {"TRAV_HTTP_PORT", "0"}});
+  ASSERT_TRUE(all) << all.error().message();
+  const auto of = [&](std::string_view path) {
+    const auto found = std::ranges::find(*all, path, [](const SetKey& one) { return one.key.path; });
+    return found == all->end() ? "" : found->value + " by " + found->source;
+  };
+  EXPECT_EQ(of("shards"), "2 by " + file.string() + " line 1");
+  EXPECT_EQ(of("http.threads"), "3 by " + file.string() + " line 4");
+  EXPECT_EQ(of("http.port"), "0 by TRAV_HTTP_PORT");
+  EXPECT_EQ(of("log.level"), "info by default");
+  EXPECT_EQ(of("data.folder"), "/root/.local/share/travertine by default");
+  EXPECT_EQ(all->size(), described_keys().size());
+  EXPECT_FALSE(explain_config(file_with("[http]\nprot = 1\n"), Environment{{"HOME", "/root"}}));
+}
+
+TEST(Config, the_files_that_keys_name_are_read) {
+  Config config;
+  EXPECT_TRUE(check_files(config));
+  config.plugins_trust = "/none/trust.keys";
+  const base::Status missing = check_files(config);
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message().find("plugins.trust: "), std::string::npos) << missing.error().message();
 }
 
 // The page has one row for each key, in the order of the table in the code, and no other rows.
@@ -129,8 +161,8 @@ TEST(Config, the_guide_describes_every_key_as_the_code_does) {
   for (const KeyDescription& key : described_keys()) {
     const std::string unit = key.unit.empty() ? "" : " " + key.unit;
     wanted.push_back("| `" + key.path + "` | `" + key.variable + "` | " + key.form + " | " +
-                     (key.default_value.empty() ? "empty" : "`" + key.default_value + "`") + unit + " | " + key.effect +
-                     " |");
+                     (key.default_value.empty() ? "empty" : "`" + key.default_value + "`") + unit + " | " +
+                     (key.needs_restart ? "start" : "SIGHUP") + " | " + key.effect + " |");
   }
   ASSERT_FALSE(wanted.empty());
   std::ifstream page(std::string(TRV_SOURCE_DIR) + "/docs/guides/configuration.md");

@@ -244,7 +244,7 @@ const std::vector<Key>& keys() {
        "and "
        "tenants grant; for example `http:api.example.com, http-read, webhooks`. Empty: nothing."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
-       "The least severe messages that are written to standard error. SIGHUP reads this key again."},
+       "The least severe messages that are written to standard error.", false},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",
        "Records that are older are removed from the log, audit entries among them, as far as snapshots and instances "
        "that "

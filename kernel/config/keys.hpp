@@ -33,6 +33,7 @@ struct Key {
   std::variant<IntegerKey, TextKey, SwitchKey> kind;
   std::string_view unit;
   std::string_view effect;
+  bool needs_restart = true;  ///< false: SIGHUP applies it
 
   [[nodiscard]] std::string path() const;      ///< "http.port"
   [[nodiscard]] std::string variable() const;  ///< "TRAV_HTTP_PORT"

@@ -55,8 +55,8 @@ void reload(config::Config& config, const base::Result<config::Config>& again, s
     logger.error("SIGHUP: the configuration was not read again: {}", again.error().message());
     return;
   }
-  for (const std::string& key : config::changed_keys(config, *again)) {
-    if (key != "log.level") logger.warn("SIGHUP: {} has changed; it is read at the start: restart travd", key);
+  for (const config::Difference& key : config::differences(config, *again)) {
+    if (key.needs_restart) logger.warn("SIGHUP: {} has changed; it is read at the start: restart travd", key.path);
   }
   // Written while the old level or the new one lets it through.
   logger.set_level(std::min(level_of(config), level_of(*again)));

@@ -38,6 +38,7 @@ void add_backup(CommandTree& tree);
 void add_node(CommandTree& tree);
 void add_snapshot(CommandTree& tree);
 void add_cluster(CommandTree& tree);
+void add_config(CommandTree& tree);
 void add_log(CommandTree& tree);
 void add_mirror(CommandTree& tree);
 /// version, completion, help

@@ -25,6 +25,7 @@ ExitCode run(const std::vector<std::string>& arguments, World& world) {
   add_node(tree);
   add_snapshot(tree);
   add_cluster(tree);
+  add_config(tree);
   add_log(tree);
   add_mirror(tree);
   add_program(tree);
