@@ -77,6 +77,7 @@ base::Result<http::ServerOptions> Cluster::for_nodes(http::ServerOptions options
   const auto [host, port] = config::node_address(config_);
   TRV_TRY_ASSIGN(options.address, numeric_address(host));
   options.port = port;
+  options.listening_socket = -1;
   options.identity = [this] { return certificates_.identity(); };
   return options;
 }

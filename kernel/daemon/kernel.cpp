@@ -408,6 +408,7 @@ base::Status Kernel::compose(StartReport& report) {
   http::ServerOptions http;
   http.address = config_.http_address;
   http.port = static_cast<std::uint16_t>(config_.http_port);
+  http.listening_socket = config_.http_socket.value_or(-1);
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
   const gateway::Ports ports{.node = *parts.node,
@@ -565,6 +566,10 @@ base::Result<bool> Kernel::first_start(StartReport& report) {
     report.operator_token = token.text;
     return true;
   }
+}
+
+bool Kernel::has_moved() {
+  return !parts_ || !parts_->server || parts_->server->has_moved();
 }
 
 void Kernel::stop() {

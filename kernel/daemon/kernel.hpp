@@ -56,6 +56,9 @@ class Kernel {
   void end_start() { ending_.request_stop(); }
   /// Whether a shard serves. Any thread.
   [[nodiscard]] bool is_serving() const noexcept { return is_serving_; }
+  /// Whether the threads that answer requests have all done something since the last call. One thread, between start()
+  /// and stop().
+  [[nodiscard]] bool has_moved();
   /// Answers what is under way, for at most ten seconds, and closes the projection cleanly. Idempotent.
   void stop();
 

@@ -17,6 +17,7 @@
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/kernel.hpp"
 #include "kernel/daemon/process.hpp"
+#include "kernel/daemon/service_manager.hpp"
 #include "kernel/daemon/version.hpp"
 
 namespace {
@@ -116,6 +117,24 @@ void announce_stop(std::string_view why = {}) {
   std::fflush(stdout);
 }
 
+/// Until a signal that ends travd; SIGHUP reloads. Meanwhile the service manager hears that requests are answered.
+template <class Reload>
+void await_end(const sigset_t& signals, const daemon::ServiceManager& manager, daemon::Kernel& kernel, Reload reload) {
+  const auto every = manager.sign_of_life_every();
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(every.value_or(std::chrono::hours(1))).count();
+  const timespec longest{.tv_sec = wait / 1'000, .tv_nsec = wait % 1'000 * 1'000'000};
+  for (;;) {
+    const int received = sigtimedwait(&signals, nullptr, &longest);
+    if (received == SIGTERM || received == SIGINT) return;
+    if (received == SIGHUP) {
+      manager.say("RELOADING=1\nSTATUS=reads its configuration");
+      reload();
+      manager.say("READY=1\nSTATUS=ready");
+    }
+    if (every && kernel.has_moved()) manager.say("WATCHDOG=1");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -179,6 +198,12 @@ int main(int argc, char** argv) {
   for (const std::string& line : config::unknown_variables(environment)) {
     fmt::print(stderr, "travd: warning: {}\n", line);
   }
+  const auto manager = daemon::ServiceManager::of(environment, ::getpid());
+  if (!manager) {
+    fmt::print(stderr, "travd: {}\n", manager.error().message());
+    return exit_usage;
+  }
+  config->http_socket = manager->socket();
   if (const auto warning = daemon::raise_open_files(*config)) fmt::print(stderr, "travd: warning: {}\n", *warning);
 
   const base::SystemClock clock;
@@ -187,7 +212,9 @@ int main(int argc, char** argv) {
   daemon::Kernel kernel(*config, clock, random, logger);
   auto starting = std::async(std::launch::async, [&kernel] { return kernel.start(); });
   bool is_ended = false;
-  while (starting.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+  for (int turn = 0; starting.wait_for(std::chrono::seconds(0)) != std::future_status::ready; ++turn) {
+    // The replay of a long log takes its time.
+    if (turn % 1'000 == 0) manager->say("STATUS=starting\nEXTEND_TIMEOUT_USEC=30000000");
     const timespec wait{.tv_sec = 0, .tv_nsec = 10'000'000};
     const int number = sigtimedwait(&signals, nullptr, &wait);
     if ((number != SIGTERM && number != SIGINT) || is_ended) continue;
@@ -208,10 +235,9 @@ int main(int argc, char** argv) {
     return exit_usage;
   }
   announce(*config, *report, daemon::is_journaled(environment, STDOUT_FILENO));
-  int received = 0;
-  for (sigwait(&signals, &received); received == SIGHUP; sigwait(&signals, &received)) {
-    reload(*config, load(), *logger);
-  }
+  manager->say("READY=1\nSTATUS=ready");
+  await_end(signals, *manager, kernel, [&] { reload(*config, load(), *logger); });
+  manager->say("STOPPING=1\nSTATUS=stopping");
   announce_stop();
   kernel.stop();
   return 0;

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/http/listen.hpp"
 #include "kernel/http/session.hpp"
 #include "kernel/http/tls.hpp"
 #include "sdk/base/contract.hpp"
@@ -113,6 +114,12 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void end();
   /// A peer was not let in: the first of many says enough for a while.
   void note_refusal(std::string_view peer, std::string_view why);
+  /// Whether it has done something since the last time it was asked. One thread.
+  [[nodiscard]] bool has_moved() {
+    const bool moved = has_moved_.exchange(false);
+    post([this] { has_moved_ = true; });
+    return moved;
+  }
   void refresh_time() { environment.now = environment.clock.monotonic(); }
   [[nodiscard]] bool on_thread() const noexcept { return std::this_thread::get_id() == thread_id_.load(); }
 
@@ -127,6 +134,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
+  std::atomic<bool> has_moved_ = true;
   bool draining_ = false;
   base::Duration next_refusal_noted_{0};
   std::mutex mutex_;
@@ -431,31 +439,9 @@ class Server::Running {
   }
 
   base::Status listen() {
-    error_code error;
-    const asio::ip::address address = asio::ip::make_address(options_.address, error);
-    if (error) {
-      return base::fail(ErrorCode::invalid,
-                        fmt::format("address \"{}\" is not an IPv4 or IPv6 address", options_.address));
-    }
-    const tcp::endpoint endpoint(address, options_.port);
-    acceptor_->open(endpoint.protocol(), error);
-    if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_->bind(endpoint, error);
-    if (!error) acceptor_->listen(tcp::acceptor::max_listen_connections, error);
-    if (!error) port_ = acceptor_->local_endpoint(error).port();
-    if (!error) return {};
-    const std::string place = fmt::format("address {}:{}", options_.address, options_.port);
-    if (error == asio::error::address_in_use) {
-      return base::fail(ErrorCode::conflict,
-                        place + " is in use by another program; stop that program or choose another port");
-    }
-    if (error == asio::error::access_denied) {
-      return base::fail(ErrorCode::denied, place + " needs a privilege that this process lacks; use a port above 1023");
-    }
-    if (error == boost::system::errc::address_not_available) {
-      return base::fail(ErrorCode::invalid, place + " is not an address of this machine");
-    }
-    return base::fail(ErrorCode::unavailable, fmt::format("{} cannot be listened on: {}", place, error.message()));
+    TRV_TRY(http::listen(*acceptor_, options_));
+    port_ = acceptor_->local_endpoint().port();
+    return {};
   }
 
   void run() {
@@ -477,6 +463,11 @@ class Server::Running {
   }
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  [[nodiscard]] bool has_moved() {
+    bool all = true;
+    for (const auto& loop : loops_) all = loop->has_moved() && all;
+    return all;
+  }
   [[nodiscard]] std::size_t connections() const noexcept { return count_->value(); }
 
  private:
@@ -578,6 +569,10 @@ bool Server::is_open() const noexcept {
 
 std::uint16_t Server::port() const noexcept {
   return running_ ? running_->port() : 0;
+}
+
+bool Server::has_moved() {
+  return running_ == nullptr || running_->has_moved();
 }
 
 std::size_t Server::connections() const noexcept {

@@ -26,6 +26,7 @@ namespace trv::http {
 struct ServerOptions {
   std::string address = "127.0.0.1";       ///< an IPv4 or IPv6 address, not a name
   std::uint16_t port = 0;                  ///< 0: any free one, see Server::port
+  int listening_socket = -1;               ///< one that listens already, instead of address and port; becomes its own
   std::size_t threads = 1;                 ///< 1 to 256
   std::size_t body_bytes_max = 1'000'000;  ///< above: 413
   /// What bodies over body_bytes_max, which routes may allow, take together; above: 503.
@@ -66,6 +67,9 @@ class Server {
 
   /// The bound port; 0 before start().
   [[nodiscard]] std::uint16_t port() const noexcept;
+  /// Whether every server thread has done something since the last call: one that hangs in a handler has not. True
+  /// where it does not run. One thread at a time.
+  [[nodiscard]] bool has_moved();
   /// Open connections now. Any thread.
   [[nodiscard]] std::size_t connections() const noexcept;
 

@@ -80,6 +80,37 @@ TEST(server, a_handler_that_may_wait_delays_no_other_request) {
   EXPECT_EQ(slow.read_answer().body, "slow");
 }
 
+TEST(server, a_thread_that_hangs_in_a_handler_has_not_moved) {
+  std::promise<void> begun;
+  std::promise<void> may_go_on;
+  Router router;
+  router.route("GET", "/hang", [&](const Request&, Responder responder) {
+    begun.set_value();
+    may_go_on.get_future().wait();
+    responder.send(text(200, "done"));
+  });
+  RunningServer running(std::move(router), {.threads = 2});
+  const auto moves = [&] {
+    for (int i = 0; i < 500; ++i) {
+      if (running.server().has_moved()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  };
+  EXPECT_TRUE(moves());
+  RawClient client(running.port());
+  client.send("GET /hang HTTP/1.1\r\nHost: x\r\n\r\n");
+  begun.get_future().wait();
+  running.server().has_moved();  // what it did before
+  for (int i = 0; i < 10; ++i) {
+    std::this_thread::sleep_for(10ms);
+    EXPECT_FALSE(running.server().has_moved()) << i;
+  }
+  may_go_on.set_value();
+  EXPECT_EQ(client.read_answer().body, "done");
+  EXPECT_TRUE(moves());
+}
+
 TEST(server, more_requests_than_may_wait_for_a_worker_are_503) {
   Waiting waiting;
   RunningServer running(waiting.router(), {.threads = 1, .workers = 1, .workers_waiting_max = 1});
