@@ -33,13 +33,23 @@ std::string_view when_read(bool needs_restart) {
   return needs_restart ? "start" : "SIGHUP";
 }
 
+/// The environment as far as defaults come from it.
+config::Environment without_keys(const World& world) {
+  config::Environment environment;
+  for (const char* variable : {"HOME", "XDG_DATA_HOME"}) {
+    if (const auto value = world.variable(variable)) environment.emplace(variable, *value);
+  }
+  return environment;
+}
+
 base::Result<ExitCode> check(Session& session, const ConfigArguments& arguments) {
   const World& world = session.world();
   for (const std::string& line : config::unknown_variables(world.environment)) session.warn(line);
   const auto loaded = config::load_config(file_of(arguments.file), world.environment);
   if (!loaded) return base::fail(about_files(loaded.error()));
   if (const base::Status files = config::check_files(*loaded); !files) return base::fail(about_files(files.error()));
-  const std::size_t set = config::differences({}, *loaded).size();
+  const auto defaults = config::load_config(std::nullopt, without_keys(world));
+  const std::size_t set = config::differences(defaults.value_or(config::Config()), *loaded).size();
   if (session.as_json()) {
     session.print_value({{"file", arguments.file}, {"valid", true}});
   } else {
@@ -110,10 +120,7 @@ base::Result<ExitCode> explain(Session& session, const ConfigArguments& argument
 
 base::Result<ExitCode> diff(Session& session, const ConfigArguments& arguments) {
   // Files alone: what the environment sets would hide what they differ in.
-  config::Environment environment;
-  for (const char* variable : {"HOME", "XDG_DATA_HOME"}) {
-    if (const auto value = session.world().variable(variable)) environment.emplace(variable, *value);
-  }
+  const config::Environment environment = without_keys(session.world());
   const auto before = config::load_config(arguments.file, environment);
   if (!before) return base::fail(about_files(before.error()));
   const auto after = config::load_config(arguments.other, environment);

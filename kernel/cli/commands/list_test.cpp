@@ -408,5 +408,18 @@ TEST_F(CommandLine, a_table_keeps_to_the_terminal_or_to_COLUMNS_and_json_to_noth
   EXPECT_EQ(out_, body + "\n");
 }
 
+TEST_F(CommandLine, what_is_in_quarantine_is_listed_with_its_reason) {
+  const std::string target = "GET /v1/tenants/acme/plugins?limit=500";
+  server_.script(target, {.body = R"({"items":[{"id":"forge","version":"1.0.0"},)"
+                                  R"({"id":"mail","version":"2.0.0","quarantine":)"
+                                  R"({"since":"2026-01-02T03:04:05Z","reason":"it crashed"}}]})"});
+  ASSERT_EQ(trav({"plugin", "quarantine", "--output", "json"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, R"([{"id":"mail","version":"2.0.0","since":"2026-01-02T03:04:05Z","reason":"it crashed"}])"
+                  "\n");
+  server_.script(target, {.body = R"({"items":[]})"});
+  ASSERT_EQ(trav({"plugin", "quarantine"}), ExitCode::ok) << err_;
+  EXPECT_NE(err_.find("No plugin of the tenant is in quarantine."), std::string::npos) << err_;
+}
+
 }  // namespace
 }  // namespace trv::cli
