@@ -284,6 +284,7 @@ TEST_F(HostilePluginTest, a_process_that_has_nothing_to_do_ends_and_another_begi
 TEST_F(HostilePluginTest, a_tenants_first_call_takes_the_process_that_is_ready_with_the_code) {
   EXPECT_EQ(isolation_->ready_processes(), 0U) << "nobody used the package yet";
   EXPECT_EQ(attack("echo", "acme").value_or("no"), "\"here\"");
+  ASSERT_TRUE(eventually([this] { return isolation_->processes() == 1; })) << "the trial has ended";
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(eventually([this] { return isolation_->ready_processes() == 1; })) << i;
     const std::size_t before = isolation_->processes();

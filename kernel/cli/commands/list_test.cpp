@@ -416,7 +416,8 @@ TEST_F(CommandLine, what_is_in_quarantine_is_listed_with_its_reason) {
   ASSERT_EQ(trav({"plugin", "quarantine", "--output", "json"}), ExitCode::ok) << err_;
   EXPECT_EQ(out_, R"([{"id":"mail","version":"2.0.0","since":"2026-01-02T03:04:05Z","reason":"it crashed"}])"
                   "\n");
-  server_.script(target, {.body = R"({"items":[]})"});
+  environment_["TRAV_TENANT"] = "other";
+  server_.script("GET /v1/tenants/other/plugins?limit=500", {.body = R"({"items":[]})"});
   ASSERT_EQ(trav({"plugin", "quarantine"}), ExitCode::ok) << err_;
   EXPECT_NE(err_.find("No plugin of the tenant is in quarantine."), std::string::npos) << err_;
 }
