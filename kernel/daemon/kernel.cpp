@@ -405,12 +405,7 @@ base::Status Kernel::compose(StartReport& report) {
   parts.make_left_over(folder);
   parts.nodes = parts.make_nodes(config_);
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
-  http::ServerOptions http;
-  http.address = config_.http_address;
-  http.port = static_cast<std::uint16_t>(config_.http_port);
-  http.listening_socket = config_.http_socket.value_or(-1);
-  http.threads = config_.http_threads;
-  http.body_bytes_max = config_.http_body_bytes_max;
+  http::ServerOptions http = api_options(config_);
   const gateway::Ports ports{.node = *parts.node,
                              .packages = {*parts.packages, *parts.plugins, *parts.follower, parts.package_policy},
                              .secrets = {*parts.secrets, *parts.secret_follower},
@@ -429,7 +424,6 @@ base::Status Kernel::compose(StartReport& report) {
                                  return "Kafka does not answer";
                                return parts.server->is_open() ? "" : "the server is starting";
                              }};
-  http.opens_at_start = false;
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();

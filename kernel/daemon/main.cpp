@@ -17,7 +17,7 @@
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/kernel.hpp"
 #include "kernel/daemon/process.hpp"
-#include "kernel/daemon/service_manager.hpp"
+#include "kernel/daemon/supervisor.hpp"
 #include "kernel/daemon/version.hpp"
 
 namespace {
@@ -117,21 +117,21 @@ void announce_stop(std::string_view why = {}) {
   std::fflush(stdout);
 }
 
-/// Until a signal that ends travd; SIGHUP reloads. Meanwhile the service manager hears that requests are answered.
+/// Until a signal that ends travd; SIGHUP reloads. Meanwhile the supervisor hears that requests are answered.
 template <class Reload>
-void await_end(const sigset_t& signals, const daemon::ServiceManager& manager, daemon::Kernel& kernel, Reload reload) {
-  const auto every = manager.sign_of_life_every();
+void await_end(const sigset_t& signals, const daemon::Supervisor& supervisor, daemon::Kernel& kernel, Reload reload) {
+  const auto every = supervisor.sign_of_life_every();
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(every.value_or(std::chrono::hours(1))).count();
   const timespec longest{.tv_sec = wait / 1'000, .tv_nsec = wait % 1'000 * 1'000'000};
   for (;;) {
     const int received = sigtimedwait(&signals, nullptr, &longest);
     if (received == SIGTERM || received == SIGINT) return;
     if (received == SIGHUP) {
-      manager.say("RELOADING=1\nSTATUS=reads its configuration");
+      supervisor.say("RELOADING=1\nSTATUS=reads its configuration");
       reload();
-      manager.say("READY=1\nSTATUS=ready");
+      supervisor.say("READY=1\nSTATUS=ready");
     }
-    if (every && kernel.has_moved()) manager.say("WATCHDOG=1");
+    if (every && kernel.has_moved()) supervisor.say("WATCHDOG=1");
   }
 }
 
@@ -198,12 +198,12 @@ int main(int argc, char** argv) {
   for (const std::string& line : config::unknown_variables(environment)) {
     fmt::print(stderr, "travd: warning: {}\n", line);
   }
-  const auto manager = daemon::ServiceManager::of(environment, ::getpid());
-  if (!manager) {
-    fmt::print(stderr, "travd: {}\n", manager.error().message());
+  const auto supervisor = daemon::Supervisor::of(environment, ::getpid());
+  if (!supervisor) {
+    fmt::print(stderr, "travd: {}\n", supervisor.error().message());
     return exit_usage;
   }
-  config->http_socket = manager->socket();
+  config->http_socket = supervisor->socket();
   if (const auto warning = daemon::raise_open_files(*config)) fmt::print(stderr, "travd: warning: {}\n", *warning);
 
   const base::SystemClock clock;
@@ -214,7 +214,7 @@ int main(int argc, char** argv) {
   bool is_ended = false;
   for (int turn = 0; starting.wait_for(std::chrono::seconds(0)) != std::future_status::ready; ++turn) {
     // The replay of a long log takes its time.
-    if (turn % 1'000 == 0) manager->say("STATUS=starting\nEXTEND_TIMEOUT_USEC=30000000");
+    if (turn % 1'000 == 0) supervisor->say("STATUS=starting\nEXTEND_TIMEOUT_USEC=30000000");
     const timespec wait{.tv_sec = 0, .tv_nsec = 10'000'000};
     const int number = sigtimedwait(&signals, nullptr, &wait);
     if ((number != SIGTERM && number != SIGINT) || is_ended) continue;
@@ -235,9 +235,9 @@ int main(int argc, char** argv) {
     return exit_usage;
   }
   announce(*config, *report, daemon::is_journaled(environment, STDOUT_FILENO));
-  manager->say("READY=1\nSTATUS=ready");
-  await_end(signals, *manager, kernel, [&] { reload(*config, load(), *logger); });
-  manager->say("STOPPING=1\nSTATUS=stopping");
+  supervisor->say("READY=1\nSTATUS=ready");
+  await_end(signals, *supervisor, kernel, [&] { reload(*config, load(), *logger); });
+  supervisor->say("STOPPING=1\nSTATUS=stopping");
   announce_stop();
   kernel.stop();
   return 0;

@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "kernel/http/server.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::daemon {
@@ -44,6 +43,15 @@ void handle_fatal_signals() {
 }
 
 }  // namespace
+
+http::ServerOptions api_options(const config::Config& config) {
+  return {.address = config.http_address,
+          .port = static_cast<std::uint16_t>(config.http_port),
+          .listening_socket = config.http_socket.value_or(-1),
+          .threads = config.http_threads,
+          .body_bytes_max = config.http_body_bytes_max,
+          .opens_at_start = false};
+}
 
 base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
   std::error_code error;

@@ -9,12 +9,16 @@
 
 #include "kernel/config/config.hpp"
 #include "kernel/effects/try_journal.hpp"
+#include "kernel/http/server.hpp"
 
 namespace trv::daemon {
 
 /// Raises the soft limit of open files to the hard limit. Returns a warning where that is less than the connections of
 /// the API and the effects under way need.
 [[nodiscard]] std::optional<std::string> raise_open_files(const config::Config& config);
+
+/// How the API is served; it opens later.
+[[nodiscard]] http::ServerOptions api_options(const config::Config& config);
 
 /// The path of a program that is installed in the folder of this one. Error: unavailable where there is none.
 [[nodiscard]] base::Result<std::filesystem::path> beside_this_program(std::string_view name);

@@ -15,11 +15,11 @@
 
 namespace trv::daemon {
 
-class ServiceManager {
+class Supervisor {
  public:
   /// By the variables NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID, LISTEN_FDS and LISTEN_PID; those that name another
   /// process than `self` count as missing. Error: invalid (it brings more than one socket, or a number is none).
-  [[nodiscard]] static base::Result<ServiceManager> of(const config::Environment& environment, int self);
+  [[nodiscard]] static base::Result<Supervisor> of(const config::Environment& environment, int self);
 
   /// "READY=1", "STATUS=…"; several with line ends between. Nothing where nobody listens: it is not waited for.
   void say(std::string_view what) const noexcept;

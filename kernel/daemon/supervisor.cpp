@@ -1,4 +1,4 @@
-#include "kernel/daemon/service_manager.hpp"
+#include "kernel/daemon/supervisor.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -35,8 +35,8 @@ base::Result<std::optional<std::uint64_t>> number_of(const config::Environment& 
 
 }  // namespace
 
-base::Result<ServiceManager> ServiceManager::of(const config::Environment& environment, int self) {
-  ServiceManager manager;
+base::Result<Supervisor> Supervisor::of(const config::Environment& environment, int self) {
+  Supervisor supervisor;
   TRV_TRY_ASSIGN(const auto watched, number_of(environment, "WATCHDOG_PID"));
   TRV_TRY_ASSIGN(const auto watchdog_us, number_of(environment, "WATCHDOG_USEC"));
   TRV_TRY_ASSIGN(const auto listens, number_of(environment, "LISTEN_PID"));
@@ -44,7 +44,7 @@ base::Result<ServiceManager> ServiceManager::of(const config::Environment& envir
   const auto itself = static_cast<std::uint64_t>(self);
   if (watchdog_us && *watchdog_us > 0 && watched.value_or(itself) == itself) {
     // Three times in the time after which it is given up.
-    manager.sign_of_life_every_ = std::chrono::microseconds(std::max<std::uint64_t>(*watchdog_us / 3, 1));
+    supervisor.sign_of_life_every_ = std::chrono::microseconds(std::max<std::uint64_t>(*watchdog_us / 3, 1));
   }
   if (listens == itself && sockets.value_or(0) > 0) {
     if (*sockets > 1) {
@@ -52,18 +52,19 @@ base::Result<ServiceManager> ServiceManager::of(const config::Environment& envir
                         fmt::format("LISTEN_FDS: {} sockets; travd takes one, that of the API", *sockets));
     }
     static_cast<void>(::fcntl(first_socket, F_SETFD, FD_CLOEXEC));
-    manager.socket_ = first_socket;
+    supervisor.socket_ = first_socket;
   }
-  manager.address_ = value_of(environment, "NOTIFY_SOCKET");
-  if (manager.address_.size() >= sizeof(sockaddr_un::sun_path)) {
+  supervisor.address_ = value_of(environment, "NOTIFY_SOCKET");
+  if (supervisor.address_.size() >= sizeof(sockaddr_un::sun_path)) {
     return base::fail(ErrorCode::invalid, "NOTIFY_SOCKET: too long for the address of a socket");
   }
-  if (manager.address_.starts_with('@')) manager.address_.front() = '\0';  // of no file
-  if (!manager.address_.empty()) manager.channel_ = base::OpenFile(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  return manager;
+  if (supervisor.address_.starts_with('@')) supervisor.address_.front() = '\0';  // of no file
+  if (!supervisor.address_.empty())
+    supervisor.channel_ = base::OpenFile(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return supervisor;
 }
 
-void ServiceManager::say(std::string_view what) const noexcept {
+void Supervisor::say(std::string_view what) const noexcept {
   if (!channel_.is_open()) return;
   sockaddr_un to{};
   to.sun_family = AF_UNIX;

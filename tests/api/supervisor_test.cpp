@@ -24,9 +24,9 @@ namespace {
 
 using testing::HasSubstr;
 
-class ServiceManagerTest : public testing::Test {
+class SupervisorTest : public testing::Test {
  protected:
-  ServiceManagerTest() : ear_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+  SupervisorTest() : ear_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     address_ = (scratch_.path() / "notify").string();
@@ -57,7 +57,7 @@ class ServiceManagerTest : public testing::Test {
   std::string address_;
 };
 
-TEST_F(ServiceManagerTest, it_hears_of_each_step_and_that_travd_lives) {
+TEST_F(SupervisorTest, it_hears_of_each_step_and_that_travd_lives) {
   const auto daemon =
       Daemon::start(scratch_, {}, {.variables = {{"NOTIFY_SOCKET", address_}, {"WATCHDOG_USEC", "300000"}}});
   ASSERT_TRUE(daemon) << daemon.error().message();
@@ -69,7 +69,7 @@ TEST_F(ServiceManagerTest, it_hears_of_each_step_and_that_travd_lives) {
   EXPECT_THAT(heard_until("STOPPING=1"), HasSubstr("STOPPING=1"));
 }
 
-TEST_F(ServiceManagerTest, a_request_waits_in_the_socket_that_travd_is_given_while_it_restarts) {
+TEST_F(SupervisorTest, a_request_waits_in_the_socket_that_travd_is_given_while_it_restarts) {
   const http::LoopbackListener listener;
   ASSERT_EQ(::fcntl(listener.socket(), F_SETFD, 0), 0);
   const Surroundings given{.variables = {{"LISTEN_FDS", "1"}},
@@ -89,7 +89,7 @@ TEST_F(ServiceManagerTest, a_request_waits_in_the_socket_that_travd_is_given_whi
   EXPECT_THAT(waited, testing::AnyOf(200, 503)) << "answered, and not refused";
 }
 
-TEST_F(ServiceManagerTest, a_variable_that_makes_no_sense_ends_the_start) {
+TEST_F(SupervisorTest, a_variable_that_makes_no_sense_ends_the_start) {
   const Ended ended = run_daemon(scratch_, {"--data", (scratch_.path() / "data").string(), "--port", "0"},
                                  {{"LISTEN_FDS", "3"}, {"LISTEN_PID", "1"}, {"NOTIFY_SOCKET", std::string(200, 'x')}});
   EXPECT_EQ(ended.code, 2);

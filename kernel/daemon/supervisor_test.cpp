@@ -1,4 +1,4 @@
-#include "kernel/daemon/service_manager.hpp"
+#include "kernel/daemon/supervisor.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,18 +16,18 @@ using config::Environment;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
-TEST(ServiceManager, nobody_listens_without_its_variables) {
-  const auto manager = ServiceManager::of(Environment{}, 7);
-  ASSERT_TRUE(manager);
-  manager->say("READY=1");
-  EXPECT_FALSE(manager->sign_of_life_every());
-  EXPECT_FALSE(manager->socket());
+TEST(Supervisor, nobody_listens_without_its_variables) {
+  const auto supervisor = Supervisor::of(Environment{}, 7);
+  ASSERT_TRUE(supervisor);
+  supervisor->say("READY=1");
+  EXPECT_FALSE(supervisor->sign_of_life_every());
+  EXPECT_FALSE(supervisor->socket());
 }
 
-TEST(ServiceManager, what_is_said_arrives_at_a_file_or_a_name) {
-  const std::string file = (std::filesystem::path(testing::TempDir()) / "service_manager_test.socket").string();
+TEST(Supervisor, what_is_said_arrives_at_a_file_or_a_name) {
+  const std::string file = (std::filesystem::path(testing::TempDir()) / "supervisor_test.socket").string();
   std::filesystem::remove(file);
-  for (const std::string& name : {file, std::string("@service_manager_test-") + std::to_string(::getpid())}) {
+  for (const std::string& name : {file, std::string("@supervisor_test-") + std::to_string(::getpid())}) {
     const base::OpenFile ear(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -36,9 +36,9 @@ TEST(ServiceManager, what_is_said_arrives_at_a_file_or_a_name) {
     ASSERT_EQ(::bind(ear.number(), reinterpret_cast<const sockaddr*>(&address),
                      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size())),
               0);
-    const auto manager = ServiceManager::of(Environment{{"NOTIFY_SOCKET", name}}, 7);
-    ASSERT_TRUE(manager);
-    manager->say("READY=1\nSTATUS=it works");
+    const auto supervisor = Supervisor::of(Environment{{"NOTIFY_SOCKET", name}}, 7);
+    ASSERT_TRUE(supervisor);
+    supervisor->say("READY=1\nSTATUS=it works");
     char heard[100] = {};
     ASSERT_GT(::recv(ear.number(), heard, sizeof heard - 1, MSG_DONTWAIT), 0) << name;
     EXPECT_STREQ(heard, "READY=1\nSTATUS=it works");
@@ -46,28 +46,28 @@ TEST(ServiceManager, what_is_said_arrives_at_a_file_or_a_name) {
   std::filesystem::remove(file);
 }
 
-TEST(ServiceManager, variables_of_another_process_are_not_its_own) {
-  const auto own = ServiceManager::of(Environment{{"WATCHDOG_USEC", "30000000"}, {"WATCHDOG_PID", "7"}}, 7);
+TEST(Supervisor, variables_of_another_process_are_not_its_own) {
+  const auto own = Supervisor::of(Environment{{"WATCHDOG_USEC", "30000000"}, {"WATCHDOG_PID", "7"}}, 7);
   ASSERT_TRUE(own);
   EXPECT_EQ(own->sign_of_life_every(), 10s);
-  const auto others = ServiceManager::of(
+  const auto others = Supervisor::of(
       Environment{{"WATCHDOG_USEC", "30000000"}, {"WATCHDOG_PID", "8"}, {"LISTEN_FDS", "1"}, {"LISTEN_PID", "8"}}, 7);
   ASSERT_TRUE(others);
   EXPECT_FALSE(others->sign_of_life_every());
   EXPECT_FALSE(others->socket());
-  const auto socket = ServiceManager::of(Environment{{"LISTEN_FDS", "1"}, {"LISTEN_PID", "7"}}, 7);
+  const auto socket = Supervisor::of(Environment{{"LISTEN_FDS", "1"}, {"LISTEN_PID", "7"}}, 7);
   ASSERT_TRUE(socket);
   EXPECT_EQ(socket->socket(), 3);
 }
 
-TEST(ServiceManager, what_makes_no_sense_is_refused_with_its_name) {
+TEST(Supervisor, what_makes_no_sense_is_refused_with_its_name) {
   for (const auto& [environment, why] :
        {std::pair(Environment{{"LISTEN_FDS", "2"}, {"LISTEN_PID", "7"}}, "LISTEN_FDS: 2 sockets"),
         std::pair(Environment{{"WATCHDOG_USEC", "soon"}}, "WATCHDOG_USEC: 'soon' is not a number"),
         std::pair(Environment{{"NOTIFY_SOCKET", std::string(200, 'x')}}, "NOTIFY_SOCKET: too long")}) {
-    const auto manager = ServiceManager::of(environment, 7);
-    ASSERT_FALSE(manager);
-    EXPECT_THAT(manager.error().message(), HasSubstr(why));
+    const auto supervisor = Supervisor::of(environment, 7);
+    ASSERT_FALSE(supervisor);
+    EXPECT_THAT(supervisor.error().message(), HasSubstr(why));
   }
 }
 
