@@ -1,6 +1,7 @@
 #include "kernel/http/request_body.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "sdk/base/contract.hpp"
@@ -10,20 +11,20 @@ namespace trv::http {
 void RequestBody::read(Part part, End end) {
   TRV_EXPECTS(part != nullptr && end != nullptr);
   std::shared_ptr<Waker> waker;
-  base::Status status;
+  std::optional<base::Status> over;
   {
     const std::lock_guard lock(mutex_);
     TRV_EXPECTS(part_ == nullptr);
     waker = waker_;
     if (is_over_) {
-      status = status_;
+      over = status_;
     } else {
       part_ = std::make_shared<const Part>(std::move(part));
-      end_ = std::move(end);
+      end_ = std::exchange(end, nullptr);
       room_ = body_room_bytes;
     }
   }
-  if (end) return end(std::move(status));
+  if (over) return end(*std::move(over));
   if (waker) waker->wake();
 }
 

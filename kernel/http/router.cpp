@@ -191,11 +191,11 @@ base::Status Router::add(std::string_view method, std::string_view pattern, Hand
                                                         pattern, segment));
     }
   }
-  return node->add_route({std::string(method), std::string(pattern), std::move(handler), options});
+  return node->add_route({std::string(method), std::string(pattern), std::move(handler), std::move(options)});
 }
 
 Router& Router::route(std::string_view method, std::string_view pattern, Handler handler, RouteOptions options) {
-  const base::Status added = add(method, pattern, std::move(handler), options);
+  const base::Status added = add(method, pattern, std::move(handler), std::move(options));
   TRV_EXPECTS(added.has_value());
   return *this;
 }

@@ -12,6 +12,7 @@
 // without '/', a body or output over the limit, use of the host before activate or after destroy, a failed activation
 // without a reason, a reason without a failure, and a struct that is too short.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -356,8 +357,9 @@ class FakeHost final : public FakeUploads {
 
   void set_body(std::uint64_t request_id, std::string body) override {
     const std::lock_guard lock(mutex_);
-    for (SentRequest& request : requests_)
-      if (request.open && request.request_id == request_id) request.body = std::move(body);
+    const auto open = std::ranges::find_if(
+        requests_, [&](const SentRequest& request) { return request.open && request.request_id == request_id; });
+    if (open != requests_.end()) open->body = std::move(body);
   }
 
   void on_dropped(std::uint64_t request_id) override { static_cast<void>(close_request(request_id)); }

@@ -71,11 +71,11 @@ base::Result<ExitCode> show_in_mirror(Session& session, const std::string& folde
   Table table({{.title = "VERSION"}, {.title = "PUBLISHER"}, {.title = "LEVEL"}, {.title = "FILE"}});
   for (const mirror::Listed& one : versions) {
     table.add({one.version, one.publisher, one.level, one.file.string()});
+    if (one.version == version) chosen = &one;
     const auto its = base::Version::parse(one.version);
-    if (one.version == version || (version.empty() && its && (!best || *its > *best))) {
-      chosen = &one;
-      best = its ? std::optional(*its) : std::nullopt;
-    }
+    if (!version.empty() || !its || (best && !(*its > *best))) continue;
+    chosen = &one;
+    best = *its;
   }
   if (chosen == nullptr) {
     return base::fail(base::ErrorCode::not_found,
