@@ -299,6 +299,7 @@ TEST_F(HostilePluginTest, a_tenants_first_call_takes_the_process_that_is_ready_w
 
 TEST_F(HostilePluginTest, a_process_that_is_ready_and_ends_is_nobodys_crash) {
   EXPECT_EQ(attack("echo", "acme").value_or("no"), "\"here\"");
+  ASSERT_TRUE(eventually([this] { return isolation_->processes() == 1; })) << "the trial has ended";
   ASSERT_TRUE(eventually([] { return with_code().size() == 2; })) << "one is ready";
   ::kill(with_code().back(), SIGKILL);
   EXPECT_TRUE(eventually([this] { return isolation_->ready_processes() == 0; }));
