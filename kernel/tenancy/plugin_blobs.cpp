@@ -95,13 +95,7 @@ base::Status PluginBlobs::erase(lmdb::WriteTxn& txn, const record::RecordView& e
     TRV_TRY(blobs_.erase(txn, row));
     return put_use(txn, keeper, use);
   }
-  const std::string prefix = prefix_of(keeper);
-  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, blobs_));
-  TRV_TRY_ASSIGN(auto entry, cursor.seek(prefix));
-  while (entry && lmdb::begins_with(entry->key, base::as_bytes(prefix))) {
-    TRV_TRY(cursor.erase());
-    TRV_TRY_ASSIGN(entry, cursor.next());
-  }
+  TRV_TRY(erase_all(txn, blobs_, prefix_of(keeper)));
   return put_use(txn, keeper, {.blobs = 0, .bytes = 0, .day = use.day, .bytes_of_day = use.bytes_of_day});
 }
 
@@ -159,15 +153,10 @@ Result<PluginBlobUse> PluginBlobs::use(const lmdb::Txn& txn, const base::TenantI
 }
 
 Result<std::vector<std::string>> PluginBlobs::plugins(const lmdb::Txn& txn, const base::TenantId& tenant) const {
-  std::vector<std::string> plugins;
-  const std::string prefix = scoped(tenant.value(), "");
-  TRV_TRY(lmdb::scan(txn, uses_, base::as_bytes(prefix), {}, lmdb::Direction::forward,
-                     [&](base::BytesView key, base::BytesView) -> Result<lmdb::Visit> {
-                       TRV_TRY_ASSIGN(const PluginBlobUse use, use_of(txn, std::string(base::as_text(key))));
-                       if (use.blobs > 0) plugins.emplace_back(base::as_text(key).substr(prefix.size()));
-                       return lmdb::Visit::go_on;
-                     }));
-  return plugins;
+  return names_of(txn, uses_, tenant.value(), [&](const std::string& key) -> Result<bool> {
+    TRV_TRY_ASSIGN(const PluginBlobUse use, use_of(txn, key));
+    return use.blobs > 0;
+  });
 }
 
 base::Status PluginBlobs::add_named(const lmdb::Txn& txn, std::set<base::Digest>& named) const {

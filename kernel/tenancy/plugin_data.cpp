@@ -94,13 +94,7 @@ base::Status PluginData::erase(lmdb::WriteTxn& txn, const record::RecordView& ev
     TRV_TRY(values_.erase(txn, row_of(store, key)));
     return put_use(txn, store, use);
   }
-  const std::string prefix = row_of(store, "");
-  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, values_));
-  TRV_TRY_ASSIGN(auto entry, cursor.seek(prefix));
-  while (entry && lmdb::begins_with(entry->key, base::as_bytes(prefix))) {
-    TRV_TRY(cursor.erase());
-    TRV_TRY_ASSIGN(entry, cursor.next());
-  }
+  TRV_TRY(erase_all(txn, values_, row_of(store, "")));
   // The last revision stays: a call that read one before must not find it again with another value.
   return put_use(txn, store, {.entries = 0, .bytes = 0, .last_revision = use.last_revision});
 }
@@ -165,15 +159,10 @@ Result<PluginDataUse> PluginData::use(const lmdb::Txn& txn, const base::TenantId
 }
 
 Result<std::vector<std::string>> PluginData::plugins(const lmdb::Txn& txn, const base::TenantId& tenant) const {
-  std::vector<std::string> plugins;
-  const std::string prefix = scoped(tenant.value(), "");
-  TRV_TRY(lmdb::scan(txn, uses_, base::as_bytes(prefix), {}, lmdb::Direction::forward,
-                     [&](base::BytesView key, base::BytesView) -> Result<lmdb::Visit> {
-                       TRV_TRY_ASSIGN(const PluginDataUse use, use_of(txn, std::string(base::as_text(key))));
-                       if (use.entries > 0) plugins.emplace_back(base::as_text(key).substr(prefix.size()));
-                       return lmdb::Visit::go_on;
-                     }));
-  return plugins;
+  return names_of(txn, uses_, tenant.value(), [&](const std::string& key) -> Result<bool> {
+    TRV_TRY_ASSIGN(const PluginDataUse use, use_of(txn, key));
+    return use.entries > 0;
+  });
 }
 
 // ---- decisions

@@ -63,4 +63,30 @@ base::Result<std::vector<Value>> list(const lmdb::Txn& txn, const lmdb::Table& t
   return values;
 }
 
+/// Erases every row under `prefix`.
+inline base::Status erase_all(lmdb::WriteTxn& txn, const lmdb::Table& table, const std::string& prefix) {
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, table));
+  TRV_TRY_ASSIGN(auto entry, cursor.seek(prefix));
+  while (entry && lmdb::begins_with(entry->key, base::as_bytes(prefix))) {
+    TRV_TRY(cursor.erase());
+    TRV_TRY_ASSIGN(entry, cursor.next());
+  }
+  return {};
+}
+
+/// The names of the tenant's rows, of those that `counts` by their key.
+template <typename Counts>
+base::Result<std::vector<std::string>> names_of(const lmdb::Txn& txn, const lmdb::Table& table, std::string_view tenant,
+                                                Counts counts) {
+  std::vector<std::string> names;
+  const std::string prefix = scoped(tenant, "");
+  TRV_TRY(lmdb::scan(txn, table, base::as_bytes(prefix), {}, lmdb::Direction::forward,
+                     [&](base::BytesView key, base::BytesView) -> base::Result<lmdb::Visit> {
+                       TRV_TRY_ASSIGN(const bool is_one, counts(std::string(base::as_text(key))));
+                       if (is_one) names.emplace_back(base::as_text(key).substr(prefix.size()));
+                       return lmdb::Visit::go_on;
+                     }));
+  return names;
+}
+
 }  // namespace trv::tenancy
