@@ -10,6 +10,7 @@
 #include <sstream>
 #include <vector>
 
+#include "kernel/config/certificate.hpp"
 #include "kernel/config/keys.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/contract.hpp"
@@ -48,8 +49,10 @@ constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compar
 constexpr std::size_t lines_max = 20;
 constexpr std::string_view variable_prefix = "TRAV_";
 // What trav, the guides and `./dev` read from the environment.
-constexpr std::array<std::string_view, 6> variables_of_others = {"TRAV_URL",        "TRAV_TENANT",       "TRAV_TOKEN",
-                                                                 "TRAV_CONFIG_DIR", "TRAV_TEMPLATE_DIR", "TRAV_GUIDES"};
+constexpr std::array<std::string_view, 9> variables_of_others = {
+    "TRAV_URL",         "TRAV_TENANT",          "TRAV_TOKEN",      "TRAV_CERTIFICATE_AUTHORITY",
+    "TRAV_CERTIFICATE", "TRAV_CERTIFICATE_KEY", "TRAV_CONFIG_DIR", "TRAV_TEMPLATE_DIR",
+    "TRAV_GUIDES"};
 
 /// The hint behind an unknown name: the nearest of the names that `name_of` gives for the keys.
 std::string did_you_mean(std::string_view name, std::string (Key::*name_of)() const) {
@@ -181,9 +184,14 @@ base::Status check_needs(const Config& config) {
   const bool is_node = config.shares_shards();
   const bool has_shared_folder = !config.node_shared_folder.empty();
   const bool has_cluster_key = !config.node_cluster_key_file.empty();
+  const bool has_tls_key = !config.http_key_file.empty();
   const bool has_trust = !config.plugins_trust.empty();
-  const std::array<Need, 16> needs = {
-      {{"plugins.require", config.plugins_require != "none", has_trust, "plugins.trust"},
+  const std::array<Need, 19> needs = {
+      {{"http.certificate_file", config.serves_tls(), has_tls_key, "http.key_file"},
+       {"http.key_file", has_tls_key, config.serves_tls(), "http.certificate_file"},
+       {"http.client_authority_file", !config.http_client_authority_file.empty(), config.serves_tls(),
+        "http.certificate_file"},
+       {"plugins.require", config.plugins_require != "none", has_trust, "plugins.trust"},
        {"node.address", is_node, !config.kafka_brokers.empty(), "kafka.brokers"},
        {"node.address", is_node, has_shared_folder, "node.shared_folder"},
        {"node.shared_folder", has_shared_folder, is_node, "node.address"},
@@ -265,7 +273,11 @@ base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesy
   return all;
 }
 
-base::Status check_files(const Config& config) {
+base::Status check_files(const Config& config, base::Timestamp now) {
+  if (config.serves_tls()) {
+    TRV_TRY_ASSIGN(const ServedIdentity identity, served_identity(config));
+    TRV_TRY(check_validity(config, identity, now));
+  }
   if (!config.kafka_brokers.empty()) TRV_TRY(kafka_settings(config));
   for (const auto& [key, file] : {std::pair("node.cluster_key_file", config.node_cluster_key_file),
                                   std::pair("plugins.trust", config.plugins_trust)}) {

@@ -11,6 +11,7 @@
 
 #include "events/kafka/settings.hpp"
 #include "sdk/base/result.hpp"
+#include "sdk/base/timestamp.hpp"
 
 namespace trv::config {
 
@@ -24,9 +25,12 @@ struct Config {
   std::uint64_t http_port = 8400;
   std::uint64_t http_body_bytes_max = 1'000'000;
   std::uint64_t http_threads = 1;
-  std::string node_name;           ///< empty: that of the host
-  std::string node_address;        ///< empty: no other node shares the shards
-  std::string node_shared_folder;  ///< empty: data_folder
+  std::string http_certificate_file;  ///< empty: the API is served without TLS
+  std::string http_key_file;
+  std::string http_client_authority_file;  ///< empty: clients are asked for no certificate
+  std::string node_name;                   ///< empty: that of the host
+  std::string node_address;                ///< empty: no other node shares the shards
+  std::string node_shared_folder;          ///< empty: data_folder
   std::string node_cluster_key_file;
   std::string audit_origin = "travertine.local";
   bool egress_allow_private_network = false;
@@ -61,6 +65,7 @@ struct Config {
   bool new_operator_token = false;
   std::optional<int> http_socket;  ///< one that listens already, of a service manager
 
+  [[nodiscard]] bool serves_tls() const noexcept { return !http_certificate_file.empty(); }
   [[nodiscard]] bool shares_shards() const noexcept { return !node_address.empty(); }
   /// The folder of keys, secrets, packages and blobs.
   [[nodiscard]] const std::string& folder_beside_log() const noexcept {
@@ -122,9 +127,9 @@ struct SetKey {
 [[nodiscard]] base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesystem::path>& file,
                                                                const Environment& environment);
 
-/// Reads what the keys name and a start needs: the files of Kafka's login and certificates, and of the cluster key, and
-/// the trust file. Error: invalid, with the key's name.
-[[nodiscard]] base::Status check_files(const Config& config);
+/// Reads what the keys name and a start needs: the files of Kafka's login and certificates, of the certificate of the
+/// API, which must be valid at this time, of the cluster key, and the trust file. Error: invalid, with the key's name.
+[[nodiscard]] base::Status check_files(const Config& config, base::Timestamp now);
 
 /// One line for each variable TRAV_… that is not known to travd nor to the other programs of the project, with the
 /// nearest one that does; at most 20 lines. It is not an error: a service manager or a cluster may set variables by

@@ -148,9 +148,9 @@ TEST(Config, each_key_says_what_set_it) {
 
 TEST(Config, the_files_that_keys_name_are_read) {
   Config config;
-  EXPECT_TRUE(check_files(config));
+  EXPECT_TRUE(check_files(config, {}));
   config.plugins_trust = "/none/trust.keys";
-  const base::Status missing = check_files(config);
+  const base::Status missing = check_files(config, {});
   ASSERT_FALSE(missing);
   EXPECT_NE(missing.error().message().find("plugins.trust: "), std::string::npos) << missing.error().message();
 }

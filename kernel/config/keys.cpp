@@ -188,6 +188,15 @@ const std::vector<Key>& keys() {
        "their own, which are larger."},
       {"http", "threads", IntegerKey{&Config::http_threads, 1, 64}, "",
        "The threads that read requests and write answers."},
+      {"http", "certificate_file", TextKey{&Config::http_certificate_file, "path", check_optional_path}, "",
+       "PEM file of the certificate that clients of the API are shown, followed by those between it and its authority; "
+       "the API speaks TLS 1.2 and 1.3 then, and nothing else. It is read again when it changes and at each SIGHUP. "
+       "Empty: HTTP without TLS."},
+      {"http", "key_file", TextKey{&Config::http_key_file, "path", check_optional_path}, "",
+       "PEM file of that certificate's key, which its owner alone can read. Needed with http.certificate_file."},
+      {"http", "client_authority_file", TextKey{&Config::http_client_authority_file, "path", check_optional_path}, "",
+       "PEM file of the authorities whose certificates clients may show; a certificate of another authority is "
+       "refused. Empty: clients are asked for none."},
       {"node", "name", TextKey{&Config::node_name, "1 to 63 of a-z, 0-9, '-' and '.'", check_node_name}, "",
        "The name of this node among those that share the shards. Empty: the name of the host."},
       {"node", "address", TextKey{&Config::node_address, "host or host:port", check_node_address}, "",

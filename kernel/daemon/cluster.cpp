@@ -78,7 +78,8 @@ base::Result<http::ServerOptions> Cluster::for_nodes(http::ServerOptions options
   TRV_TRY_ASSIGN(options.address, numeric_address(host));
   options.port = port;
   options.listening_socket = -1;
-  options.identity = [this] { return certificates_.identity(); };
+  options.tls = [this] { return http::TlsContext::for_nodes(certificates_.identity()); };
+  options.is_for_nodes = true;
   return options;
 }
 

@@ -9,7 +9,6 @@
 #include <set>
 
 #include "events/backup/backup.hpp"
-#include "events/kafka/broker_watch.hpp"
 #include "events/keys/cluster_key.hpp"
 #include "events/lmdb/folder_lock.hpp"
 #include "events/projection/snapshot_keeper.hpp"
@@ -22,8 +21,10 @@
 #include "kernel/daemon/plugin_services.hpp"
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
+#include "kernel/daemon/served_certificate.hpp"
 #include "kernel/daemon/sources.hpp"
 #include "kernel/daemon/version.hpp"
+#include "kernel/daemon/watch_brokers.hpp"
 #include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
 #include "kernel/effects/process_calls.hpp"
@@ -88,6 +89,7 @@ struct Kernel::Parts {
   std::unique_ptr<projection::SnapshotKeeper> snapshot_keeper;
   std::unique_ptr<LeftOver> left_over;
   gateway::Nodes nodes;
+  std::unique_ptr<ServedCertificate> certificate;  ///< null where the API is served without TLS
   std::unique_ptr<http::Server> server;
   std::unique_ptr<http::Server> node_server;  ///< for the other nodes; null where there are none
 
@@ -303,7 +305,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.log, config::open_log(config_));
   report.log = parts.log.name;
   if (!config_.kafka_brokers.empty()) {
-    TRV_TRY_ASSIGN(parts.broker_watch, watch_brokers());
+    TRV_TRY_ASSIGN(parts.broker_watch, watch_brokers(config_, logger_));
   }
   if (config_.shares_shards()) {
     parts.cluster = std::make_unique<Cluster>(config_, *cluster_key, clock_, logger_);
@@ -406,6 +408,10 @@ base::Status Kernel::compose(StartReport& report) {
   parts.nodes = parts.make_nodes(config_);
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
   http::ServerOptions http = api_options(config_);
+  if (config_.serves_tls()) {
+    TRV_TRY_ASSIGN(parts.certificate, ServedCertificate::open(config_, clock_, logger_));
+    http.tls = [&certificate = *parts.certificate] { return certificate.context(); };
+  }
   const gateway::Ports ports{.node = *parts.node,
                              .packages = {*parts.packages, *parts.plugins, *parts.follower, parts.package_policy},
                              .secrets = {*parts.secrets, *parts.secret_follower},
@@ -423,6 +429,10 @@ base::Status Kernel::compose(StartReport& report) {
                                if (parts.broker_watch && !parts.broker_watch->is_answered())
                                  return "Kafka does not answer";
                                return parts.server->is_open() ? "" : "the server is starting";
+                             },
+                             .certificate_ends = [&parts]() -> std::optional<base::Timestamp> {
+                               if (!parts.certificate) return std::nullopt;
+                               return parts.certificate->valid_until();
                              }};
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
@@ -467,21 +477,6 @@ base::Status Kernel::compose(StartReport& report) {
   const base::Status named = check_log_of_keys(beside, records, *parts.log.log, parts.log.name);
   if (!named) report.problems.push_back(named.error().message());
   return {};
-}
-
-base::Result<std::unique_ptr<kafka::BrokerWatch>> Kernel::watch_brokers() const {
-  TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config_));
-  return kafka::BrokerWatch::start(
-      settings, {.gone =
-                     [logger = logger_](const base::Error& last) {
-                       logger->error("Kafka does not answer: {}; requests that write are answered 503 until it does",
-                                     last.message());
-                     },
-                 .back =
-                     [logger = logger_](base::Duration silent_for) {
-                       logger->info("Kafka answers again, after {} s",
-                                    std::chrono::duration_cast<std::chrono::seconds>(silent_for).count());
-                     }});
 }
 
 base::Status Kernel::join(StartReport& report) {
@@ -564,6 +559,11 @@ base::Result<bool> Kernel::first_start(StartReport& report) {
 
 bool Kernel::has_moved() {
   return !parts_ || !parts_->server || parts_->server->has_moved();
+}
+
+void Kernel::look_at_certificate(bool at_once) {
+  if (!parts_ || !parts_->certificate) return;
+  at_once ? parts_->certificate->read_again() : parts_->certificate->look();
 }
 
 void Kernel::stop() {

@@ -16,9 +16,6 @@
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
 
-namespace trv::kafka {
-class BrokerWatch;
-}
 namespace trv::node {
 class Shard;
 }
@@ -59,13 +56,15 @@ class Kernel {
   /// Whether the threads that answer requests have all done something since the last call. One thread, between start()
   /// and stop().
   [[nodiscard]] bool has_moved();
+  /// Takes a new certificate of the API, where its files have changed; `at_once`: reads them whatever they are. The
+  /// thread of start().
+  void look_at_certificate(bool at_once);
   /// Answers what is under way, for at most ten seconds, and closes the projection cleanly. Idempotent.
   void stop();
 
  private:
   struct Parts;
   [[nodiscard]] base::Status compose(StartReport& report);
-  [[nodiscard]] base::Result<std::unique_ptr<kafka::BrokerWatch>> watch_brokers() const;
   [[nodiscard]] base::Status join(StartReport& report);
   [[nodiscard]] base::Status prepare(const node::Shard& shard, StartReport& report);
   void serve(const node::Shard& shard);

@@ -89,7 +89,7 @@ TokenPlace place_token(const config::Config& config, const std::string& token, b
 void announce(const config::Config& config, const daemon::StartReport& report, bool is_journaled) {
   const bool is_ipv6 = config.http_address.contains(':');
   const std::string host = is_ipv6 ? "[" + config.http_address + "]" : config.http_address;
-  const std::string url = fmt::format("http://{}:{}", host, report.port);
+  const std::string url = fmt::format("{}://{}:{}", config.serves_tls() ? "https" : "http", host, report.port);
   TokenPlace token;
   if (report.operator_token) token = place_token(config, *report.operator_token, is_journaled);
   fmt::print("travd {} is ready at {}\n", trv::daemon::version(), url);
@@ -121,7 +121,10 @@ void announce_stop(std::string_view why = {}) {
 template <class Reload>
 void await_end(const sigset_t& signals, const daemon::Supervisor& supervisor, daemon::Kernel& kernel, Reload reload) {
   const auto every = supervisor.sign_of_life_every();
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(every.value_or(std::chrono::hours(1))).count();
+  constexpr base::Duration look_every = std::chrono::seconds(1);
+  const auto wait =
+      std::chrono::ceil<std::chrono::milliseconds>(std::min<base::Duration>(every.value_or(look_every), look_every))
+          .count();
   const timespec longest{.tv_sec = wait / 1'000, .tv_nsec = wait % 1'000 * 1'000'000};
   for (;;) {
     const int received = sigtimedwait(&signals, nullptr, &longest);
@@ -129,8 +132,10 @@ void await_end(const sigset_t& signals, const daemon::Supervisor& supervisor, da
     if (received == SIGHUP) {
       supervisor.say("RELOADING=1\nSTATUS=reads its configuration");
       reload();
+      kernel.look_at_certificate(true);
       supervisor.say("READY=1\nSTATUS=ready");
     }
+    kernel.look_at_certificate(false);
     if (every && kernel.has_moved()) supervisor.say("WATCHDOG=1");
   }
 }
@@ -159,7 +164,7 @@ int main(int argc, char** argv) {
              "\nTheir ranges, defaults and effects are in docs/guides/configuration.md.\n\n"
              "The command line wins over the environment, and that over the file. An unknown key of the file is "
              "refused; an\nunknown variable TRAV_… is a warning, because others may set such variables, too.\n"
-             "SIGHUP reads log.level again; SIGTERM and SIGINT stop the daemon.");
+             "SIGHUP reads log.level and the certificate again; SIGTERM and SIGINT stop the daemon.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -62,7 +62,8 @@ http::Router make_router(const Ports& ports) {
   http::Router router;
   const auto deliveries = std::make_shared<DeliveryCounts>();
   add_system_routes(router, ports.node, ports.why_not_ready, [ports, deliveries] {
-    return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host, ports.snapshots, *deliveries);
+    return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host, ports.snapshots, *deliveries,
+                          ports.certificate_ends());
   });
   add_tenant_routes(router, ports.node, ports.random);
   add_token_routes(router, ports.node, ports.random);

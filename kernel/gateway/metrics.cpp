@@ -247,7 +247,7 @@ void add_deliveries(Families& families, const DeliveryCounts& deliveries) {
 
 std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
                            const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots,
-                           const DeliveryCounts& deliveries) {
+                           const DeliveryCounts& deliveries, std::optional<base::Timestamp> certificate_ends) {
   Families families;
   add_shards(families, node);
   add_snapshots(families, node, snapshots);
@@ -259,6 +259,10 @@ std::string render_metrics(const node::Node& node, Dispatchers effects, const eg
   add_plugins(families, of_plugins);
   add_numbers_of_plugins(families, of_plugins);
   add_deliveries(families, deliveries);
+  if (certificate_ends) {
+    families.gauge("travertine_certificate_expiry_timestamp_seconds", "When the certificate of the API expires.",
+                   static_cast<std::uint64_t>(certificate_ends->ms() / 1000));
+  }
   return prometheus::TextSerializer().Serialize(families.all());
 }
 

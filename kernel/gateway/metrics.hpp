@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -25,10 +26,11 @@ struct DeliveryCounts {
   std::atomic<std::uint64_t> refused = 0;  ///< the proof was wrong: nothing was recorded
 };
 
-/// Every counter and gauge of the kernel, as of now. Names follow the Prometheus rules: base units, _total for
-/// counters.
+/// Every counter and gauge of the kernel, as of now. `certificate_ends`: nullopt where the API has no certificate.
+/// Names follow the Prometheus rules: base units, _total for counters.
 [[nodiscard]] std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
                                          const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots,
-                                         const DeliveryCounts& deliveries);
+                                         const DeliveryCounts& deliveries,
+                                         std::optional<base::Timestamp> certificate_ends);
 
 }  // namespace trv::gateway

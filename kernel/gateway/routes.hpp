@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "events/blob/blob_store.hpp"
@@ -101,6 +102,8 @@ struct Ports {
   const effects::ProcessCalls& scripts;
   effects::HttpCalls& http_calls;
   std::function<std::string()> why_not_ready;
+  /// Until when clients accept the certificate of the API; nullopt: it has none.
+  std::function<std::optional<base::Timestamp>()> certificate_ends = [] { return std::nullopt; };
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);
 

@@ -1,5 +1,6 @@
 #include "kernel/http/listen.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 #include <sys/socket.h>
 
@@ -11,7 +12,7 @@ using asio::ip::tcp;
 using base::ErrorCode;
 using boost::system::error_code;
 
-base::Status take(tcp::acceptor& acceptor, int socket) {
+base::Status take(StreamAcceptor& acceptor, int socket) {
   sockaddr_storage address{};
   socklen_t address_size = sizeof address;
   int listens = 0;
@@ -20,14 +21,15 @@ base::Status take(tcp::acceptor& acceptor, int socket) {
                         (address.ss_family == AF_INET || address.ss_family == AF_INET6) &&
                         ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens == 1;
   error_code error;
-  if (is_given) acceptor.assign(address.ss_family == AF_INET ? tcp::v4() : tcp::v6(), socket, error);
+  const auto of_tcp = address.ss_family == AF_INET ? tcp::v4() : tcp::v6();
+  if (is_given) acceptor.assign(asio::generic::stream_protocol(of_tcp), socket, error);
   if (is_given && !error) return {};
   return base::fail(ErrorCode::invalid, fmt::format("file {} is not a TCP socket that listens", socket));
 }
 
 }  // namespace
 
-base::Status listen(tcp::acceptor& acceptor, const ServerOptions& options) {
+base::Status listen(StreamAcceptor& acceptor, const ServerOptions& options) {
   if (options.listening_socket >= 0) return take(acceptor, options.listening_socket);
   error_code error;
   const asio::ip::address address = asio::ip::make_address(options.address, error);
@@ -37,9 +39,9 @@ base::Status listen(tcp::acceptor& acceptor, const ServerOptions& options) {
   }
   const tcp::endpoint endpoint(address, options.port);
   acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.set_option(StreamAcceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (!error) acceptor.listen(StreamAcceptor::max_listen_connections, error);
   if (!error) return {};
   const std::string place = fmt::format("address {}:{}", options.address, options.port);
   if (error == asio::error::address_in_use) {

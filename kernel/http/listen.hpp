@@ -1,8 +1,7 @@
 #pragma once
 // The socket that a server listens on.
 
-#include <boost/asio/ip/tcp.hpp>
-
+#include "kernel/http/loop.hpp"
 #include "kernel/http/server.hpp"
 
 namespace trv::http {
@@ -10,6 +9,6 @@ namespace trv::http {
 /// Takes the socket of the options, or binds to their address and port, and listens. Errors: invalid (a bad address, or
 /// a socket that is none or does not listen), conflict (the port is in use), denied (the port needs a privilege),
 /// unavailable.
-[[nodiscard]] base::Status listen(boost::asio::ip::tcp::acceptor& acceptor, const ServerOptions& options);
+[[nodiscard]] base::Status listen(StreamAcceptor& acceptor, const ServerOptions& options);
 
 }  // namespace trv::http

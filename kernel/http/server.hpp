@@ -1,7 +1,7 @@
 #pragma once
 // The HTTP/1.1 server: sockets in, handlers called, answers out.
 //
-// It knows nothing of tenants or workflows. It speaks TLS with other nodes alone. Each server thread owns its share of
+// It knows nothing of tenants or workflows. Each server thread owns its share of
 // the connections and runs the handlers of their requests. Requests of one connection are handled one after another, in
 // order.
 
@@ -16,7 +16,7 @@
 
 #include "kernel/http/request.hpp"
 #include "kernel/http/router.hpp"
-#include "kernel/http/tls_identity.hpp"
+#include "kernel/http/tls.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
@@ -37,10 +37,11 @@ struct ServerOptions {
   std::size_t connections_max = 4096;                         ///< above: 503 and close
   std::size_t workers = 4;                                    ///< threads for routes that may wait; at least 1
   std::size_t workers_waiting_max = 256;                      ///< requests that wait for a worker; above: 503
-  /// Set: only other nodes are let in, over TLS. What this one shows each of them. Called on a server thread.
-  std::function<TlsIdentity()> identity = {};
-  bool opens_at_start = true;                                    ///< false: open() is called later
-  std::size_t stream_bytes_max = 32 * 1024;                      ///< what one event stream may have queued
+  /// Set: over TLS. What a connection is accepted with; called on a server thread for each.
+  std::function<base::Result<TlsContext>()> tls = {};
+  bool is_for_nodes = false;                 ///< only other nodes are let in, which `tls` makes sure of
+  bool opens_at_start = true;                ///< false: open() is called later
+  std::size_t stream_bytes_max = 32 * 1024;  ///< what one event stream may have queued
   base::Duration heartbeat_interval = std::chrono::seconds(15);  ///< a comment on silent event streams
   /// Called on a server thread for every answered request (event streams: when their head is sent). Must not block.
   std::function<void(const Request&, int status, base::Duration took)> on_answered = {};

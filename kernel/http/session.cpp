@@ -39,7 +39,7 @@ Session::Session(SessionEnvironment& environment, std::string_view remote_addres
       phase_began_(environment.now),
       output_moved_(environment.now) {
   request_.set_remote_address(remote_address);
-  request_.set_from_node(environment.options->identity != nullptr);
+  request_.set_from_node(environment.options->is_for_nodes);
 }
 
 Session::~Session() {

@@ -7,9 +7,9 @@ namespace trv::http {
 
 /// PEM texts.
 struct TlsIdentity {
-  std::string certificate;
+  std::string certificate;  ///< and those between it and its authority, in this order
   std::string key;
-  std::string authority;  ///< a peer's certificate is signed by it, or the connection ends
+  std::string authority;  ///< what signs the certificates of peers; empty: they are asked for none
 };
 
 }  // namespace trv::http

@@ -97,7 +97,8 @@ class Forwarding : public testing::Test {
       changed_.notify_all();
     });
     http::ServerOptions options;
-    options.identity = std::move(identity);
+    options.is_for_nodes = identity != nullptr;
+    if (identity) options.tls = [identity] { return http::TlsContext::for_nodes(identity()); };
     return std::make_unique<RunningServer>(std::move(router), std::move(options));
   }
   /// The node that a client asks.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "sdk/base/contract.hpp"
@@ -22,6 +23,9 @@ constexpr std::size_t headers_max = 200;
 
 using Headers = std::unique_ptr<curl_slist, base::Frees<curl_slist_free_all>>;
 
+constexpr std::string_view unix_prefix = "unix:";
+constexpr std::size_t unix_path_bytes_max = 107;  // sun_path
+
 using base::lower;
 using base::trimmed;
 
@@ -31,6 +35,7 @@ struct Exchange {
   bool too_large = false;
   bool head_done = false;
   const OnUpload* on_upload = nullptr;
+  std::array<char, CURL_ERROR_SIZE> why{};  ///< of a failure, in the words of libcurl
 };
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user) {
@@ -78,10 +83,21 @@ bool is_loopback(std::string_view url) {
   return host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
 }
 
-Headers prepare(CURL* handle, const std::string& url, const std::string& token, const HttpRequest& request,
-                Exchange& exchange) {
+void name_files(CURL* handle, const TlsFiles& tls) {
+  if (!tls.authority.empty()) set_ok(curl_easy_setopt(handle, CURLOPT_CAINFO, tls.authority.c_str()));
+  if (tls.certificate.empty()) return;
+  set_ok(curl_easy_setopt(handle, CURLOPT_SSLCERT, tls.certificate.c_str()));
+  const std::string& key = tls.key.empty() ? tls.certificate : tls.key;
+  set_ok(curl_easy_setopt(handle, CURLOPT_SSLKEY, key.c_str()));
+}
+
+Headers prepare(CURL* handle, const std::string& url, const std::string& token, const TlsFiles& tls,
+                const HttpRequest& request, Exchange& exchange) {
   curl_easy_reset(handle);
-  set_ok(curl_easy_setopt(handle, CURLOPT_URL, (url + request.target).c_str()));
+  const bool is_local = url.starts_with(unix_prefix);
+  if (is_local) set_ok(curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, url.substr(unix_prefix.size()).c_str()));
+  set_ok(curl_easy_setopt(handle, CURLOPT_URL, ((is_local ? "http://localhost" : url) + request.target).c_str()));
+  name_files(handle, tls);
   set_ok(curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https"));
   set_ok(curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L));
   set_ok(curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms));
@@ -90,6 +106,7 @@ Headers prepare(CURL* handle, const std::string& url, const std::string& token, 
   set_ok(curl_easy_setopt(handle, CURLOPT_USERAGENT, "trav"));
   set_ok(curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body));
   set_ok(curl_easy_setopt(handle, CURLOPT_WRITEDATA, &exchange));
+  set_ok(curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, exchange.why.data()));
   set_ok(curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header));
   set_ok(curl_easy_setopt(handle, CURLOPT_HEADERDATA, &exchange));
   set_ok(curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress));
@@ -126,6 +143,10 @@ bool has_part(CURLU* url, CURLUPart part) {
   return found;
 }
 
+std::string reason_of(CURLcode code, const Exchange& exchange) {
+  return exchange.why.front() != '\0' ? std::string(exchange.why.data()) : lower(curl_easy_strerror(code));
+}
+
 base::Error failure_of(CURLcode code, const std::string& url, const Exchange& exchange) {
   if (exchange.too_large) {
     return {ErrorCode::too_large, fmt::format("the answer of {} is larger than {} bytes", url, response_bytes_max)};
@@ -137,8 +158,16 @@ base::Error failure_of(CURLcode code, const std::string& url, const Exchange& ex
   if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION) {
     return {ErrorCode::unavailable,
             fmt::format("no TLS connection to {}: {}\n"
-                        "`travd` itself speaks plain HTTP: write http://, or the address of the proxy that brings TLS.",
-                        url, lower(curl_easy_strerror(code)))};
+                        "Name the authority of its certificate with --certificate-authority FILE or "
+                        "TRAV_CERTIFICATE_AUTHORITY; where `travd` has no certificate (http.certificate_file), write "
+                        "http://.",
+                        url, reason_of(code, exchange))};
+  }
+  if (code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE) {
+    return {ErrorCode::invalid, fmt::format("{}: {}",
+                                            code == CURLE_SSL_CERTPROBLEM ? "--certificate and --certificate-key"
+                                                                          : "--certificate-authority",
+                                            reason_of(code, exchange))};
   }
   return {ErrorCode::unavailable,
           fmt::format("no answer from {}: {}\n"
@@ -159,8 +188,16 @@ base::Status check_url(const std::string& url) {
     return base::fail(ErrorCode::invalid, fmt::format("'{}' is not an address of a server: {}; write it like {}", url,
                                                       why, "http://127.0.0.1:8400"));
   };
+  if (url.starts_with(unix_prefix)) {
+    const std::string_view path = std::string_view(url).substr(unix_prefix.size());
+    if (!path.starts_with('/')) return refused("the path of the socket is not absolute");
+    if (path.size() > unix_path_bytes_max) {
+      return refused(fmt::format("the path of a socket has at most {} bytes", unix_path_bytes_max));
+    }
+    return {};
+  }
   const auto colon = url.find("://");
-  if (colon == std::string::npos) return refused("it does not begin with http:// or https://");
+  if (colon == std::string::npos) return refused("it does not begin with http://, https:// or unix:/");
   const std::string scheme = lower(std::string_view(url).substr(0, colon));
   if (scheme != "http" && scheme != "https") return refused(fmt::format("{} is not http or https", scheme));
   const std::unique_ptr<CURLU, base::Frees<curl_url_cleanup>> parsed(curl_url());
@@ -186,8 +223,11 @@ struct HttpClient::Connection {
   std::unique_ptr<CURL, base::Frees<curl_easy_cleanup>> handle{curl_easy_init()};
 };
 
-HttpClient::HttpClient(std::string url, std::string token)
-    : url_(std::move(url)), token_(std::move(token)), connection_(std::make_unique<Connection>()) {
+HttpClient::HttpClient(std::string url, std::string token, TlsFiles tls)
+    : url_(std::move(url)),
+      token_(std::move(token)),
+      tls_(std::move(tls)),
+      connection_(std::make_unique<Connection>()) {
   TRV_ENSURES(connection_->handle != nullptr);
   while (url_.ends_with('/')) url_.pop_back();
 }
@@ -199,7 +239,7 @@ base::Result<HttpResponse> HttpClient::send(const HttpRequest& request, const On
   CURL* handle = connection_->handle.get();
   Exchange exchange;
   exchange.on_upload = &on_upload;
-  const Headers headers = prepare(handle, url_, token_, request, exchange);
+  const Headers headers = prepare(handle, url_, token_, tls_, request, exchange);
   const CURLcode code = curl_easy_perform(handle);
   if (code != CURLE_OK) return base::fail(failure_of(code, url_, exchange));
   exchange.response.status = status_of(handle);
@@ -253,7 +293,7 @@ base::Result<HttpStream> HttpClient::open(const HttpRequest& request) {
   auto state = std::make_unique<HttpStream::State>();
   state->url = url_;
   state->request = request;
-  state->headers = prepare(state->handle.get(), url_, token_, state->request, state->exchange);
+  state->headers = prepare(state->handle.get(), url_, token_, tls_, state->request, state->exchange);
   // A quiet stream is a healthy one.
   set_ok(curl_easy_setopt(state->handle.get(), CURLOPT_LOW_SPEED_TIME, 0L));
   TRV_ASSERT(curl_multi_add_handle(state->multi.get(), state->handle.get()) == CURLM_OK);

@@ -36,8 +36,8 @@ struct HttpResponse {
   [[nodiscard]] std::string_view header(std::string_view name) const;
 };
 
-/// Whether a text can be the address of a server: http or https, a host, perhaps a port and a path. Error: invalid, and
-/// says why.
+/// Whether a text can be the address of a server: http or https, a host, perhaps a port and a path; or unix: and the
+/// absolute path of a socket on this machine. Error: invalid, and says why.
 [[nodiscard]] base::Status check_url(const std::string& url);
 
 /// Bytes sent of a request so far, called now and then.
@@ -63,10 +63,17 @@ class HttpStream {
   std::unique_ptr<State> state_;
 };
 
+/// Names of PEM files for addresses that begin with https://.
+struct TlsFiles {
+  std::string authority = {};    ///< of the server's certificate; empty: those that the system trusts
+  std::string certificate = {};  ///< that the server is shown; empty: none
+  std::string key = {};          ///< of that certificate; empty: it is in the same file
+};
+
 class HttpClient {
  public:
-  /// `url` is scheme, host and port; `token` may be empty.
-  HttpClient(std::string url, std::string token);
+  /// `url` as check_url takes it; `token` may be empty.
+  HttpClient(std::string url, std::string token, TlsFiles tls = {});
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
@@ -80,6 +87,7 @@ class HttpClient {
 
   std::string url_;
   std::string token_;
+  TlsFiles tls_;
   std::unique_ptr<Connection> connection_;
 };
 

@@ -228,6 +228,15 @@ CommandTree::CommandTree()
       ->check(check_given, "");
   global("--token", "TOKEN", globals_.token, "The token (env TRAV_TOKEN, default from `trav login`)")
       ->check(check_given, "");
+  global("--certificate-authority", "FILE", globals_.tls.authority,
+         "PEM of who signed the server's certificate (env TRAV_CERTIFICATE_AUTHORITY, default the system's)")
+      ->check(check_given, "");
+  global("--certificate", "FILE", globals_.tls.certificate,
+         "PEM of the certificate that the server is shown (env TRAV_CERTIFICATE, default none)")
+      ->check(check_given, "");
+  global("--certificate-key", "FILE", globals_.tls.key,
+         "PEM of that certificate's key (env TRAV_CERTIFICATE_KEY, default in its file)")
+      ->check(check_given, "");
   const auto check = [](const std::string& given) -> std::string {
     if (given == "table" || given == "json") return {};
     return fmt::format("'{}' is not one of table|json{}", given, did_you_mean(given, {"table", "json"}));

@@ -47,7 +47,8 @@ base::Result<ExitCode> check(Session& session, const ConfigArguments& arguments)
   for (const std::string& line : config::unknown_variables(world.environment)) session.warn(line);
   const auto loaded = config::load_config(file_of(arguments.file), world.environment);
   if (!loaded) return base::fail(about_files(loaded.error()));
-  if (const base::Status files = config::check_files(*loaded); !files) return base::fail(about_files(files.error()));
+  if (const base::Status files = config::check_files(*loaded, world.clock.now()); !files)
+    return base::fail(about_files(files.error()));
   const auto defaults = config::load_config(std::nullopt, without_keys(world));
   const std::size_t set = config::differences(defaults.value_or(config::Config()), *loaded).size();
   if (session.as_json()) {

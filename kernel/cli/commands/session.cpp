@@ -10,6 +10,7 @@
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::cli {
 
@@ -176,6 +177,15 @@ base::Result<std::string> Session::tenant_target(std::string_view rest) {
   return "/v1/tenants/" + percent_encoded(name) + std::string(rest);
 }
 
+TlsFiles Session::tls_files() const {
+  const auto named = [this](const std::string& option, const char* variable) {
+    return option.empty() ? environment(variable) : option;
+  };
+  return {.authority = named(globals_.tls.authority, "TRAV_CERTIFICATE_AUTHORITY"),
+          .certificate = named(globals_.tls.certificate, "TRAV_CERTIFICATE"),
+          .key = named(globals_.tls.key, "TRAV_CERTIFICATE_KEY")};
+}
+
 base::Result<std::string> Session::token_for(Speaker speaker) {
   if (speaker == Speaker::nobody) return std::string();
   if (std::string token = token_named(); !token.empty()) return token;
@@ -199,13 +209,18 @@ base::Result<HttpClient*> Session::client(Speaker speaker) {
   if (client == nullptr) {
     TRV_TRY_ASSIGN(std::string server, url());
     TRV_TRY_ASSIGN(std::string token, token_for(speaker));
-    client = std::make_unique<HttpClient>(std::move(server), std::move(token));
+    client = std::make_unique<HttpClient>(std::move(server), std::move(token), tls_files());
   }
   return client.get();
 }
 
 base::Error Session::refusal_of(const HttpResponse& response) {
   const auto parsed = parse_json("the answer", response.body);
+  constexpr std::size_t reason_bytes_max = 200;
+  if (!parsed && response.header("content-type").starts_with("text/plain")) {
+    return {ErrorCode::denied, fmt::format("the server answered {}: {}", response.status,
+                                           fitted(printable(base::trimmed(response.body)), reason_bytes_max))};
+  }
   if (!parsed || member_text(*parsed, "title").empty()) {
     return {ErrorCode::denied, fmt::format("the server answered {} without a reason", response.status)};
   }

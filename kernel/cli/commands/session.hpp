@@ -35,6 +35,7 @@ struct Globals {
   std::string tenant;
   std::string token;
   std::string output;
+  TlsFiles tls;
 };
 
 /// Whose token a command needs.
@@ -138,6 +139,7 @@ class Session {
   [[nodiscard]] std::string environment(const std::string& name) const;
   [[nodiscard]] base::Result<const Credentials*> credentials();
   [[nodiscard]] base::Result<std::string> token_for(Speaker speaker);
+  [[nodiscard]] TlsFiles tls_files() const;
   [[nodiscard]] std::string token_named() const;
 
   World& world_;

@@ -133,7 +133,7 @@ base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch
   std::unique_ptr<Daemon> daemon = spawned(scratch, more_arguments, surroundings);
   TRV_TRY(daemon->wait_for_text(daemon->output_, " loaded\n"));  // written at once, with a token where there is one
   const std::string said = daemon->output();
-  daemon->url_ = word_from(said, "http://127.0.0.1:");
+  daemon->url_ = word_from(said, "http");
   daemon->operator_token_ = word_from(said, "trv_");
   return daemon;
 }

@@ -1,0 +1,131 @@
+// travd with a certificate, and trav that speaks to it.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "kernel/http/testing/raw_client.hpp"
+#include "kernel/http/testing/test_authority.hpp"
+#include "kernel/http/testing/tls_client.hpp"
+#include "tests/support/api/api_fixture.hpp"
+#include "tests/support/processes/child_process.hpp"
+
+namespace trv::api {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+class TlsTest : public testing::Test {
+ protected:
+  TlsTest() { put(authority_.issue()); }
+  void put(const http::TlsIdentity& identity) const {
+    write("chain.pem", identity.certificate);
+    write("key.pem", identity.key);
+  }
+  std::string write(const std::string& name, const std::string& text) const {
+    const std::filesystem::path path = scratch_.path() / name;
+    std::ofstream(path.string() + ".new") << text;
+    ::chmod((path.string() + ".new").c_str(), 0600);
+    std::filesystem::rename(path.string() + ".new", path);
+    return path;
+  }
+  void start(Variables more = {}) {
+    more["TRAV_HTTP_CERTIFICATE_FILE"] = scratch_.path() / "chain.pem";
+    more["TRAV_HTTP_KEY_FILE"] = scratch_.path() / "key.pem";
+    auto started = Daemon::start(scratch_, {}, {.variables = std::move(more)});
+    ASSERT_TRUE(started) << started.error().message();
+    daemon_ = *std::move(started);
+  }
+  [[nodiscard]] std::uint16_t port() const {
+    return static_cast<std::uint16_t>(std::stoi(daemon_->url().substr(daemon_->url().rfind(':') + 1)));
+  }
+  [[nodiscard]] std::string get(const std::string& path, const std::string& token = "") const {
+    http::TlsClient client(port(), {.trusts = authority_.certificate()});
+    client.send(fmt::format("GET {} HTTP/1.1\r\nHost: x\r\n{}Connection: close\r\n\r\n", path,
+                            token.empty() ? "" : "Authorization: Bearer " + token + "\r\n"));
+    return client.read_all();
+  }
+  [[nodiscard]] long serial() const { return http::TlsClient(port()).serial(); }
+  [[nodiscard]] int trav(std::vector<std::string> arguments, bool trusts = true) const {
+    if (trusts)
+      arguments.insert(arguments.end(), {"--certificate-authority", write("ca.pem", authority_.certificate())});
+    auto child = processes::ChildProcess::start(std::filesystem::path(TRV_BINARY_DIR) / "bin/trav", arguments);
+    return child ? child->wait(30s).value_or(-1) : -1;
+  }
+
+  ScratchFolder scratch_;
+  http::TestAuthority authority_;
+  std::unique_ptr<Daemon> daemon_;
+};
+
+TEST_F(TlsTest, trav_speaks_to_a_server_whose_authority_it_is_given) {
+  start();
+  EXPECT_TRUE(daemon_->url().starts_with("https://")) << daemon_->url();
+  const std::vector<std::string> whoami = {"tenant",       "list",    "--url",
+                                           daemon_->url(), "--token", daemon_->operator_token()};
+  EXPECT_EQ(trav(whoami), 0);
+  EXPECT_EQ(trav(whoami, false), 5) << "the system does not trust the authority";
+  std::vector<std::string> plain = whoami;
+  plain[3] = "http" + daemon_->url().substr(5);
+  EXPECT_NE(trav(plain), 0);
+}
+
+TEST_F(TlsTest, the_certificate_is_replaced_while_the_server_runs) {
+  start();
+  http::TlsClient kept(port());
+  const long first = serial();
+  put(authority_.issue());
+  EXPECT_TRUE(eventually([&] { return serial() != first; })) << "by the files alone";
+  const long second = serial();
+  const http::TlsIdentity good = authority_.issue();
+  write("key.pem", good.key);
+  ::kill(daemon_->id(), SIGHUP);
+  EXPECT_TRUE(eventually([&] { return daemon_->complaints().find("the last one stays in use") != std::string::npos; }));
+  EXPECT_EQ(serial(), second) << "the new key is not that of the old certificate";
+  put(good);
+  ::kill(daemon_->id(), SIGHUP);
+  EXPECT_TRUE(eventually([&] { return serial() != second; }));
+  kept.send("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(kept.read_all(), HasSubstr("200 OK"));
+}
+
+TEST_F(TlsTest, its_end_is_a_metric_and_a_warning) {
+  put(authority_.issue({.to = std::chrono::hours(24 * 10) + std::chrono::hours(1)}));
+  start();
+  EXPECT_THAT(daemon_->complaints(), HasSubstr("expires in 10 days, at 20"));
+  EXPECT_THAT(get("/metrics"), HasSubstr("\ntravertine_certificate_expiry_timestamp_seconds "));
+  EXPECT_EQ(daemon_->stop(), 0);
+}
+
+TEST_F(TlsTest, a_start_with_a_pair_that_does_not_belong_together_ends_with_the_key_and_the_file) {
+  write("key.pem", authority_.issue().key);
+  const Ended ended = run_daemon(scratch_, {"--data", (scratch_.path() / "data").string(), "--port", "0"},
+                                 {{"TRAV_HTTP_CERTIFICATE_FILE", scratch_.path() / "chain.pem"},
+                                  {"TRAV_HTTP_KEY_FILE", scratch_.path() / "key.pem"}});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.err, HasSubstr("http.key_file: the key in " + (scratch_.path() / "key.pem").string()));
+}
+
+TEST_F(TlsTest, events_are_followed_over_tls) {
+  start();
+  const std::string token = daemon_->operator_token();
+  http::TlsClient stream(port(), {.trusts = authority_.certificate()});
+  stream.send(fmt::format(
+      "GET /v1/tenants/system/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", token));
+  EXPECT_THAT(stream.read_until("\r\n\r\n"), HasSubstr("text/event-stream"));
+  http::TlsClient client(port());
+  client.send(
+      fmt::format("POST /v1/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: "
+                  "application/json\r\nConnection: close\r\nContent-Length: 14\r\n\r\n{{\"id\":\"later\"}}",
+                  token));
+  EXPECT_THAT(client.read_all(), HasSubstr("201 Created"));
+  EXPECT_THAT(stream.read_until("data:"), HasSubstr("event:"));
+}
+
+}  // namespace
+}  // namespace trv::api
