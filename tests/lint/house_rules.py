@@ -39,6 +39,7 @@ NETWORK = {
     "kernel/sandbox/": "socket pairs to sandboxed processes; names of the families that it forbids",
     "kernel/node/peer_watch.cpp": "notices that other nodes end",
     "kernel/plugin_host/": "socket pairs to sandboxed children",
+    "installer/steps/": "holds the socket of travd; asks it whether it is ready",
 }
 EXCEPTIONS = {
     "kernel/json/value.cpp": "bad_alloc, as operator new; caught where a program is run",
@@ -47,6 +48,7 @@ PRINTING = {
     "sdk/base/contract.cpp": "last words of a broken contract",
     "kernel/cli/": "a program for a terminal",
     "kernel/daemon/": "says what it did at the start",
+    "installer/steps/supervise.cpp": "a daemon's log",
     "plugins/pack/": "a program for a terminal",
 }
 SLEEPING = {}

@@ -1,0 +1,163 @@
+#include "installer/steps/service.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "installer/steps/sockets.hpp"
+#include "installer/steps/supervise.hpp"
+#include "sdk/base/file.hpp"
+
+namespace trv::steps {
+namespace {
+
+using base::ErrorCode;
+using base::Status;
+
+constexpr auto glance = std::chrono::milliseconds(5);
+constexpr auto answer_patience = std::chrono::seconds(10);
+
+Status check_ready(const config::Config& config) {
+  TRV_TRY_ASSIGN(const int status, status_of(config.http_address, static_cast<std::uint16_t>(config.http_port),
+                                             "/readyz", answer_patience));
+  if (status == 200) return {};
+  return base::fail(ErrorCode::unavailable, fmt::format("/readyz answers {}", status));
+}
+
+class SystemdService final : public Service {
+ public:
+  SystemdService(const Places& places, const config::Config& config, Changes& changes, const base::Clock& clock)
+      : places_(places), config_(config), changes_(changes), clock_(clock) {}
+
+  Status start() override {
+    const Installation installation(places_, changes_);
+    const std::filesystem::path from = places_.version(installation.current()) / "share/systemd";
+    for (const char* unit : {"travertine.socket", "travertine.service"}) {
+      TRV_TRY_ASSIGN(const base::Bytes text, base::read_file(from / unit, 100'000));
+      TRV_TRY(changes_.write(places_.units() / unit, base::as_text(text), 0644));
+    }
+    TRV_TRY(changes_.run({"systemctl", "daemon-reload"}));
+    return changes_.run({"systemctl", "enable", "--now", "travertine.socket", "travertine.service"});
+  }
+  Status restart() override { return changes_.run({"systemctl", "restart", "travertine.service"}); }
+  Status stop() override {
+    TRV_TRY(changes_.run({"systemctl", "disable", "--now", "travertine.socket", "travertine.service"}));
+    for (const char* unit : {"travertine.socket", "travertine.service"})
+      TRV_TRY(changes_.remove(places_.units() / unit));
+    return changes_.run({"systemctl", "daemon-reload"});
+  }
+  bool is_running() override {
+    HostChanges ask;
+    return ask.run({"systemctl", "is-active", "--quiet", "travertine.service"}).has_value();
+  }
+  Status check(std::string_view, base::Duration patience) override {
+    const base::Duration until = clock_.monotonic() + patience;
+    for (;;) {
+      const Status ready = check_ready(config_);
+      if (ready || clock_.monotonic() > until) return ready;
+      wait_a_while(glance);
+    }
+  }
+  bool survives_reboot() const override { return true; }
+
+ private:
+  const Places& places_;
+  const config::Config& config_;
+  Changes& changes_;
+  const base::Clock& clock_;
+};
+
+class SupervisedService final : public Service {
+ public:
+  SupervisedService(const Places& places, const config::Config& config, Changes& changes, std::string user,
+                    const base::Clock& clock)
+      : places_(places), config_(config), changes_(changes), user_(std::move(user)), clock_(clock) {}
+
+  Status start() override {
+    if (is_running()) return restart();
+    TRV_TRY(changes_.make_folder(places_.log(), 0755));
+    const std::string program = (places_.current() / "bin/trav-installer").string();
+    const std::string log = (places_.log() / "travd.log").string();
+    const pid_t child = ::fork();
+    if (child < 0) return base::fail(ErrorCode::unavailable, fmt::format("{}: {}", program, std::strerror(errno)));
+    if (child == 0) become(program, log);
+    return {};
+  }
+  Status restart() override {
+    const auto now = running(places_);
+    if (!now) return start();
+    before_ = now->process;
+    if (::kill(now->supervisor, SIGHUP) == 0) return {};
+    return base::fail(ErrorCode::unavailable,
+                      fmt::format("the supervisor {}: {}", now->supervisor, std::strerror(errno)));
+  }
+  Status stop() override {
+    const auto now = running(places_);
+    if (!now) return {};
+    if (::kill(now->supervisor, SIGTERM) != 0 && errno != ESRCH) {
+      return base::fail(ErrorCode::unavailable,
+                        fmt::format("the supervisor {}: {}", now->supervisor, std::strerror(errno)));
+    }
+    const base::Duration until = clock_.monotonic() + std::chrono::seconds(40);
+    while (running(places_)) {
+      if (clock_.monotonic() > until) return base::fail(ErrorCode::timeout, "travd does not end within 40 s");
+      wait_a_while(glance);
+    }
+    return {};
+  }
+  bool is_running() override { return running(places_).has_value(); }
+  Status check(std::string_view version, base::Duration patience) override {
+    const base::Duration until = clock_.monotonic() + patience;
+    for (;;) {
+      const auto now = running(places_);
+      if (now && now->is_ready && now->version == version && now->process != before_) return check_ready(config_);
+      if (clock_.monotonic() > until) {
+        return base::fail(ErrorCode::timeout,
+                          fmt::format("travd {} is not ready after {} s; its log is {}", version,
+                                      patience / std::chrono::seconds(1), (places_.log() / "travd.log").string()));
+      }
+      wait_a_while(glance);
+    }
+  }
+  bool survives_reboot() const override { return false; }
+
+ private:
+  // Of no terminal and no parent.
+  [[noreturn]] void become(const std::string& program, const std::string& log) {
+    ::setsid();
+    ::umask(022);
+    const int null = ::open("/dev/null", O_RDWR);
+    const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0640);
+    if (null < 0 || out < 0 || ::dup2(null, 0) < 0 || ::dup2(out, 1) < 0 || ::dup2(out, 2) < 0) ::_exit(126);
+    ::close_range(3, ~0U, 0);
+    if (::chdir("/") != 0) ::_exit(126);
+    if (user_.empty()) ::execl(program.c_str(), program.c_str(), "supervise", nullptr);
+    ::execl(program.c_str(), program.c_str(), "supervise", "--user", user_.c_str(), nullptr);
+    ::_exit(127);
+  }
+
+  const Places& places_;
+  const config::Config& config_;
+  Changes& changes_;
+  const std::string user_;
+  const base::Clock& clock_;
+  int before_ = -1;  ///< the process that was asked to end
+};
+
+}  // namespace
+
+std::unique_ptr<Service> service_of(const Places& places, const config::Config& config, Changes& changes,
+                                    std::string user, const base::Clock& clock) {
+  // sd_booted(3), and units that this version brings.
+  if (::access((places.root / "run/systemd/system").c_str(), F_OK) == 0) {
+    return std::make_unique<SystemdService>(places, config, changes, clock);
+  }
+  return std::make_unique<SupervisedService>(places, config, changes, std::move(user), clock);
+}
+
+}  // namespace trv::steps
