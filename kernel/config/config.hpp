@@ -44,7 +44,8 @@ struct Config {
   std::uint64_t plugins_tenant_cpu_percent = 100;
   std::string plugins_trust;  ///< the trust file; empty: nobody is trusted
   std::string plugins_require = "none";
-  std::string plugins_permissions = "http, webhooks, kv, blobs, events, secrets, serve";  ///< with commas between
+  /// With commas between.
+  std::string plugins_permissions = "http, webhooks, kv, blobs, events, secrets, serve, subscriptions";
   std::string log_level = "info";
   std::uint64_t log_keep_days = 0;
   std::uint64_t snapshots_interval_minutes = 60;

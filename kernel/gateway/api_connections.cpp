@@ -1,4 +1,8 @@
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <memory>
+#include <set>
 
 #include "kernel/egress/url.hpp"
 #include "kernel/gateway/body.hpp"
@@ -7,6 +11,7 @@
 #include "kernel/gateway/secret_change.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/text_check.hpp"
+#include "sdk/package/manifest.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -68,17 +73,45 @@ std::vector<std::string> references_of(const Connection& connection) {
   return {connection.secret, connection.webhook_secret};
 }
 
-/// Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
-base::Result<bool> is_installed(const node::Shard& platform, std::string_view plugin) {
+/// The schemes that the plugin's service takes, by the manifests of `packages`; empty: they do not say. A connection
+/// that none of them names may be for each of theirs.
+base::Result<std::set<package::AuthScheme>> schemes_of(const std::vector<tenancy::Package>& packages,
+                                                       const std::string& connection) {
+  std::set<package::AuthScheme> named;
+  std::set<package::AuthScheme> all;
+  for (const tenancy::Package& one : packages) {
+    const auto manifest = package::parse_manifest(one.manifest, package::ManifestForm::packed);
+    // It was checked when it was installed.
+    if (!manifest) return fail(ErrorCode::corrupt, "a stored manifest cannot be read: " + manifest.error().message());
+    for (const package::Connection& declared : manifest->connections) {
+      all.insert(declared.auth.begin(), declared.auth.end());
+      if (declared.name == connection) named.insert(declared.auth.begin(), declared.auth.end());
+    }
+  }
+  return named.empty() ? all : named;
+}
+
+/// Packages are the platform's: what a tenant's decision must know of them is read there and goes along. False where
+/// the plugin is not installed. Error: invalid (its service does not take the scheme).
+base::Result<bool> fits_plugin(const node::Shard& platform, const Connection& connection) {
+  if (connection.plugin.empty()) return false;
   TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
-  return platform.tenancy().has_loaded_package(txn, plugin);
+  TRV_TRY_ASSIGN(const auto packages, platform.tenancy().loaded_packages(txn, connection.plugin));
+  TRV_TRY_ASSIGN(const auto schemes, schemes_of(packages, connection.name));
+  // Without credentials nothing is sent that a service could not take; deliveries may come in.
+  if (schemes.empty() || connection.scheme == "none") return !packages.empty();
+  std::vector<std::string_view> texts;
+  for (const auto scheme : schemes) texts.push_back(package::to_string(scheme));
+  if (std::ranges::find(texts, connection.scheme) != texts.end()) return true;
+  return fail(ErrorCode::invalid, fmt::format("auth.scheme is \"{}\", and the service of plugin '{}' takes {}",
+                                              connection.scheme, connection.plugin, fmt::join(texts, " or ")));
 }
 
 // A secret that is not sent again is kept.
 base::Status apply_connection(const node::Shard& platform, const Secrets& kept_secrets, Call& call) {
   egress::SecretStore& store = kept_secrets.store;
   TRV_TRY_ASSIGN(const Wanted wanted, parse(call.request()));
-  TRV_TRY_ASSIGN(const bool plugin_installed, is_installed(platform, wanted.connection.plugin));
+  TRV_TRY_ASSIGN(const bool plugin_installed, fits_plugin(platform, wanted.connection));
   auto connection = std::make_shared<Connection>(wanted.connection);
   auto secrets = std::make_shared<SecretChange>();
   const auto keep = [&](const std::optional<std::string>& secret, std::string& reference) -> base::Status {

@@ -7,6 +7,7 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/plugin_configuration.hpp"
 #include "kernel/gateway/plugin_permissions.hpp"
+#include "kernel/gateway/plugin_subscriptions.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/tenancy/plugin_decisions.hpp"
 #include "sdk/base/utf8.hpp"
@@ -80,7 +81,7 @@ base::Status answer_grant(Call call, Command command, const tenancy::EnablePlugi
         found && *found ? **found : EnabledVersion{Grant{of.plugin, of.version, change->time}, {}};
     decided.responder.send(with_position(decided, *change, http::json(200, to_object(version))));
   };
-  return decide_then(std::move(call), std::move(command), std::move(then));
+  return decide_of_plugin(std::move(call), of.plugin, std::move(command), std::move(then));
 }
 
 // Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
@@ -98,6 +99,7 @@ base::Result<tenancy::EnablePlugin> version_in_body(const node::Shard& platform,
   TRV_TRY_ASSIGN(PackageAsks asks, asks_of(packages.host, *package));
   enable.asked = std::move(asks.allowed);
   enable.says_so = asks.says_so;
+  enable.subscriptions = std::move(asks.subscriptions);
   return enable;
 }
 
@@ -112,7 +114,8 @@ base::Status disable(Call& call) {
     return fail(ErrorCode::invalid, "version is empty; name one, or leave it out to disable every version");
   }
   const tenancy::DisablePlugin disable{std::string(call.request().parameter("id")), std::string(version.value_or(""))};
-  return decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
+  return decide_of_plugin(std::move(call), disable.plugin, disable,
+                          answering([](const Change&) { return http::empty(204); }));
 }
 
 /// Before anything is looked up: a parameter that is wrong is wrong for every plugin.

@@ -5,6 +5,7 @@
 
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/media.hpp"
+#include "kernel/gateway/plugin_subscriptions.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/gateway/whole_definition.hpp"
 #include "kernel/gateway/workflow_obstacles.hpp"
@@ -95,6 +96,7 @@ base::Status apply(const Platform& platform, FunctionSource& functions, Call& ca
                                                          {"warning_count", checked.findings.warnings}}));
   }
   TRV_ASSERT(checked.definition.has_value());
+  TRV_TRY(check_space(checked.definition->name.space));
   const instance::ApplyDefinition apply{std::make_shared<const definition::Definition>(*std::move(checked.definition)),
                                         std::move(whole.text), *format};
   json::Value fetched = json::Value::array();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "kernel/gateway/plugin_subscriptions.hpp"
+
 namespace trv::gateway {
 namespace {
 
@@ -90,7 +92,8 @@ base::Status change(const node::Shard& platform, const Packages& packages, Call&
     if (!object) return decided.responder.fail(object.error());
     decided.responder.send(with_position(decided, *done, http::json(200, *object)));
   };
-  return decide_then(std::move(call), std::move(command), std::move(then));
+  const std::string plugin = command.plugin;
+  return decide_of_plugin(std::move(call), plugin, std::move(command), std::move(then));
 }
 
 }  // namespace
@@ -99,7 +102,10 @@ base::Result<PackageAsks> asks_of(const plugin_host::PluginHost& plugins, const 
   const auto manifest = package::parse_manifest(package.manifest, package::ManifestForm::packed);
   // It was checked when it was installed.
   if (!manifest) return fail(ErrorCode::corrupt, "a stored manifest cannot be read: " + manifest.error().message());
-  PackageAsks asks{.requested = manifest->requested(), .allowed = {}, .says_so = manifest->permissions.has_value()};
+  PackageAsks asks{.requested = manifest->requested(),
+                   .allowed = {},
+                   .says_so = manifest->permissions.has_value(),
+                   .subscriptions = manifest->subscriptions};
   asks.allowed = package::common(asks.requested, plugins.operator_allows());
   return asks;
 }

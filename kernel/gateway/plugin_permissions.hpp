@@ -16,6 +16,7 @@ struct PackageAsks {
   AskedFor requested;
   AskedFor allowed;      ///< of it, what the operator lets plugins have
   bool says_so = false;  ///< the manifest has a member "permissions"
+  std::vector<package::Subscription> subscriptions;
 };
 /// Error: corrupt (its manifest cannot be read).
 [[nodiscard]] base::Result<PackageAsks> asks_of(const plugin_host::PluginHost& plugins,

@@ -12,6 +12,7 @@
 #include "sdk/base/result.hpp"
 #include "sdk/base/timestamp.hpp"
 #include "sdk/base/uuid.hpp"
+#include "sdk/package/manifest.hpp"
 
 namespace trv::tenancy {
 
@@ -162,6 +163,7 @@ struct Grant {
   base::Timestamp enabled;
   bool is_current = false;  ///< webhooks, and calls that name no exact version, go there
   std::optional<Quarantine> quarantine = {};
+  std::vector<package::Subscription> subscriptions = {};  ///< of its manifest
 };
 
 /// Why a version in quarantine is not called, and what to do: denied. Precondition: `grant` has a quarantine.

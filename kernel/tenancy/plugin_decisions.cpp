@@ -9,6 +9,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/plugin_generated.h"
 #include "kernel/tenancy/package_signatures.hpp"
+#include "kernel/tenancy/plugin_subscriptions.hpp"
 #include "kernel/tenancy/revocations.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/version.hpp"
@@ -119,9 +120,10 @@ record::Draft enabled(DecisionContext& context, const EnablePlugin& command, con
   const auto sha256 = builder.CreateVector(command.package_sha256->data(), command.package_sha256->size());
   constexpr bool beside = true;
   const auto granted = builder.CreateVectorOfStrings(package::texts_of(permissions));
-  return shard::draft(
-      context, "plugin", command.plugin, "trv.plugin.enabled",
-      record::finish(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version, sha256, beside, granted)));
+  const auto subscriptions = stored(builder, command.subscriptions);
+  return shard::draft(context, "plugin", command.plugin, "trv.plugin.enabled",
+                      record::finish(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version, sha256,
+                                                                                  beside, granted, subscriptions)));
 }
 
 enum class Direction { forward, back };
@@ -137,7 +139,7 @@ record::Draft switched(DecisionContext& context, const std::string& plugin, cons
                                                                                    direction == Direction::back)));
 }
 
-/// That this version can be enabled, or is. Error: not_found, exhausted.
+/// That this version can be enabled, or is as it would be now. Error: not_found, exhausted.
 Result<bool> is_enabled(const TenancyStore& store, const lmdb::Txn& state, const DecisionContext& context,
                         const EnablePlugin& command) {
   if (!command.package_sha256) {
@@ -145,7 +147,9 @@ Result<bool> is_enabled(const TenancyStore& store, const lmdb::Txn& state, const
                 fmt::format("plugin '{}' version '{}' is not installed", command.plugin, command.version));
   }
   TRV_TRY_ASSIGN(const auto all, store.versions(state, context.tenant, command.plugin));
-  if (std::ranges::find(all, command.version, &Grant::version) != all.end()) return true;
+  const auto there = std::ranges::find(all, command.version, &Grant::version);
+  // The content of a version under development changes.
+  if (there != all.end()) return there->subscriptions == command.subscriptions;
   if (all.size() < versions_max) return false;
   return fail(ErrorCode::exhausted,
               fmt::format("tenant '{}' has enabled {} versions of plugin '{}', and more are not allowed; disable those "

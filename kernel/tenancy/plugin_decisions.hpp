@@ -46,11 +46,13 @@ struct EnablePlugin {
   std::optional<base::Digest> package_sha256 = std::nullopt;  ///< of this version; nullopt: it is not loaded
   std::vector<package::Permission> asked = {};                ///< by its manifest, and the operator allows it
   bool says_so = true;                                        ///< the manifest has a member "permissions"
+  std::vector<package::Subscription> subscriptions = {};      ///< of its manifest
   std::optional<std::vector<package::Permission>> granted = std::nullopt;  ///< of `asked`; nullopt: nothing was said
 };
-/// Beside the versions that are enabled. Where more is asked for than the tenant has granted, `granted` has to be
-/// there: it may be less. A manifest that does not say what it asks for needs none where the plugin was not enabled at
-/// all. Errors: not_found, exhausted; conflict (more is asked for; names it); invalid (`granted` is not asked for).
+/// Beside the versions that are enabled; once more where this one is, and its subscriptions are others. Where more is
+/// asked for than the tenant has granted, `granted` has to be there: it may be less. A manifest that does not say what
+/// it asks for needs none where the plugin was not enabled at all. Errors: not_found, exhausted; conflict (more is
+/// asked for; names it); invalid (`granted` is not asked for).
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const EnablePlugin& command);
 /// Whether the tenant's consent is there or given: to be asked before code of the version runs for the tenant. Errors:

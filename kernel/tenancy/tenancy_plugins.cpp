@@ -8,6 +8,7 @@
 #include "events/record/row.hpp"
 #include "events/schema/plugin_generated.h"
 #include "kernel/tenancy/package_signatures.hpp"
+#include "kernel/tenancy/plugin_subscriptions.hpp"
 #include "kernel/tenancy/rows.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
 #include "sdk/base/version.hpp"
@@ -71,7 +72,9 @@ Result<Package> refused_package_of(base::BytesView row) {
 
 Result<Grant> grant_of(base::BytesView row) {
   return row_as<schema::plugin::PluginEnabled>(row, [](const record::RecordView& record, const auto& event) {
-    return Grant{std::string(text_of(event.plugin())), std::string(text_of(event.version())), record.time()};
+    Grant grant{std::string(text_of(event.plugin())), std::string(text_of(event.version())), record.time()};
+    grant.subscriptions = subscriptions_of(event);
+    return grant;
   });
 }
 
@@ -245,25 +248,16 @@ base::Status TenancyStore::erase_grants(lmdb::WriteTxn& txn, const base::TenantI
   return {};
 }
 
-// The one before it, or else the highest that is left.
 base::Status TenancyStore::find_next_current(lmdb::WriteTxn& txn, const base::TenantId& tenant, std::string_view plugin,
                                              std::string_view gone) {
-  TRV_TRY_ASSIGN(auto current, current_version(txn, tenant, plugin));
+  TRV_TRY_ASSIGN(const auto current, current_version(txn, tenant, plugin));
   if (!current) return {};
-  if (current->version != gone) {
-    if (current->before != gone) return {};
-    current->before.clear();
-    return put_current(txn, tenant, plugin, *current);
-  }
   TRV_TRY_ASSIGN(const auto left, versions(txn, tenant, plugin));
-  if (left.empty()) {
-    TRV_TRY(current_versions_.erase(txn, scoped(tenant.value(), plugin)));
-    TRV_TRY(consents_.erase(txn, scoped(tenant.value(), plugin)));
-    return {};
-  }
-  const bool has_before = std::ranges::find(left, current->before, &Grant::version) != left.end();
-  return put_current(txn, tenant, plugin,
-                     {.version = has_before ? current->before : left.back().version, .before = {}});
+  const auto next = current_without(*current, gone, left);
+  if (next) return put_current(txn, tenant, plugin, *next);
+  TRV_TRY(current_versions_.erase(txn, scoped(tenant.value(), plugin)));
+  TRV_TRY(consents_.erase(txn, scoped(tenant.value(), plugin)));
+  return {};
 }
 
 Result<std::vector<Grant>> TenancyStore::versions(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -353,9 +347,11 @@ Result<std::optional<Package>> TenancyStore::package(const lmdb::Txn& txn, std::
   return package;
 }
 
-Result<bool> TenancyStore::has_loaded_package(const lmdb::Txn& txn, std::string_view plugin) const {
-  TRV_TRY_ASSIGN(const auto first, list(txn, loaded_packages_, package_key(plugin, ""), "", 1, loaded_package_of));
-  return !first.empty();
+Result<std::vector<Package>> TenancyStore::loaded_packages(const lmdb::Txn& txn, std::string_view plugin) const {
+  TRV_TRY_ASSIGN(auto all, list(txn, packages_, package_key(plugin, ""), "", versions_max, requested_package_of));
+  for (Package& one : all) TRV_TRY(add_outcome(txn, one));
+  std::erase_if(all, [](const Package& one) { return one.status != PackageStatus::loaded; });
+  return all;
 }
 
 Result<std::vector<Package>> TenancyStore::packages(const lmdb::Txn& txn, std::string_view after,

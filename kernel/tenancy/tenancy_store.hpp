@@ -58,8 +58,8 @@ class TenancyStore final : public projection::Projector {
   /// Also one that was refused, until another request for the same version.
   [[nodiscard]] base::Result<std::optional<Package>> package(const lmdb::Txn& txn, std::string_view plugin,
                                                              std::string_view version) const;
-  /// Whether any version of the plugin is loaded.
-  [[nodiscard]] base::Result<bool> has_loaded_package(const lmdb::Txn& txn, std::string_view plugin) const;
+  /// The versions of the plugin that are loaded.
+  [[nodiscard]] base::Result<std::vector<Package>> loaded_packages(const lmdb::Txn& txn, std::string_view plugin) const;
   /// Those that are pending or loaded. `after` is "<plugin>/<version>".
   [[nodiscard]] base::Result<std::vector<Package>> packages(const lmdb::Txn& txn, std::string_view after,
                                                             std::size_t count_max) const;

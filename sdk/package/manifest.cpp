@@ -170,6 +170,11 @@ Result<Library> parse_library(std::string_view platform, const json::value& valu
   return library;
 }
 
+constexpr std::array<std::pair<std::string_view, AuthScheme>, 4> auth_schemes = {{{"none", AuthScheme::none},
+                                                                                  {"bearer", AuthScheme::bearer},
+                                                                                  {"basic", AuthScheme::basic},
+                                                                                  {"header", AuthScheme::header}}};
+
 Result<Connection> parse_connection(const json::value& value, std::string where) {
   TRV_TRY_ASSIGN(Object object, Object::of(value, std::move(where)));
   Connection connection;
@@ -181,13 +186,10 @@ Result<Connection> parse_connection(const json::value& value, std::string where)
     return wrong(object.where("base_url"), fmt::format("\"{}\" must begin with https://", connection.base_url));
   TRV_TRY_ASSIGN(const json::array* auth, object.array_or_null("auth", 4));
   if (auth == nullptr || auth->empty()) return wrong(object.where("auth"), "must name at least one scheme");
-  static constexpr std::array<std::pair<std::string_view, AuthScheme>, 4> schemes = {{{"none", AuthScheme::none},
-                                                                                      {"bearer", AuthScheme::bearer},
-                                                                                      {"basic", AuthScheme::basic},
-                                                                                      {"header", AuthScheme::header}}};
   for (const json::value& scheme : *auth) {
     if (!scheme.is_string()) return wrong(object.where("auth"), "must hold strings");
-    TRV_TRY_ASSIGN(const AuthScheme known, one_of(std::string(scheme.get_string()), object.where("auth"), schemes));
+    TRV_TRY_ASSIGN(const AuthScheme known,
+                   one_of(std::string(scheme.get_string()), object.where("auth"), auth_schemes));
     connection.auth.push_back(known);
   }
   TRV_TRY(object.nothing_else());
@@ -362,6 +364,58 @@ Status parse_permissions(Object& object, Manifest& manifest) {
   return {};
 }
 
+/// A type is compared as it is: nothing in it may mean something else in a filter.
+bool is_plain_type(std::string_view type) {
+  const auto is_plain = [](char one) {
+    return std::isalnum(static_cast<unsigned char>(one)) != 0 || std::string_view("._-/:").contains(one);
+  };
+  return !type.empty() && type.size() <= 200 && std::ranges::all_of(type, is_plain);
+}
+
+Result<Subscription> parse_subscription(const json::value& value, std::string where, const Manifest& manifest) {
+  TRV_TRY_ASSIGN(Object object, Object::of(value, std::move(where)));
+  Subscription subscription;
+  TRV_TRY_ASSIGN(subscription.operation, label(object, "operation"));
+  if (manifest.find_operation(subscription.operation) == nullptr) {
+    return wrong(object.where("operation"), fmt::format("\"{}\" is not in operations", subscription.operation));
+  }
+  TRV_TRY_ASSIGN(const json::array* events, object.array_or_null("events", subscribed_types_max));
+  if (events == nullptr || events->empty()) return wrong(object.where("events"), "must name at least one type");
+  for (const json::value& event : *events) {
+    if (!event.is_string() || !is_plain_type(event.get_string())) {
+      return wrong(object.where("events"),
+                   "must hold types of events, of 1 to 200 letters, digits, '.', '_', '-', '/' and ':'");
+    }
+    std::string type(event.get_string());
+    if (std::ranges::find(subscription.events, type) != subscription.events.end()) {
+      return wrong(object.where("events"), fmt::format("has \"{}\" twice", type));
+    }
+    if (!covers(manifest.requested(), {.kind = Permission::Kind::subscriptions, .scope = type})) {
+      return wrong("permissions",
+                   fmt::format("must have \"subscriptions:{}\", since the manifest subscribes to it", type));
+    }
+    subscription.events.push_back(std::move(type));
+  }
+  TRV_TRY(object.nothing_else());
+  return subscription;
+}
+
+Status parse_subscriptions(Object& object, Manifest& manifest) {
+  TRV_TRY_ASSIGN(const json::array* items, object.array_or_null("subscriptions", subscriptions_max));
+  if (items == nullptr || items->empty()) return {};
+  if (manifest.id.size() > subscriber_bytes_max) {
+    return wrong("id", fmt::format("has more than {} characters, and it subscribes to events", subscriber_bytes_max));
+  }
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < items->size(); ++i) {
+    const std::string where = fmt::format("subscriptions[{}]", i);
+    TRV_TRY_ASSIGN(Subscription one, parse_subscription((*items)[i], where, manifest));
+    if (!seen.insert(one.operation).second) return wrong(where, fmt::format("\"{}\" is there twice", one.operation));
+    manifest.subscriptions.push_back(std::move(one));
+  }
+  return {};
+}
+
 Status parse_pages(Object& object, Manifest& manifest) {
   if (object.find("pages") == nullptr) return {};
   TRV_TRY_ASSIGN(manifest.pages, object.text("pages", 40));
@@ -475,6 +529,7 @@ Status parse_members(Object& object, ManifestForm form, Manifest& manifest) {
   TRV_TRY(parse_list(object, "operations", operations_max, manifest.operations, &parse_operation));
   TRV_TRY(parse_list(object, "webhooks", webhooks_max, manifest.webhooks, &parse_webhook));
   TRV_TRY(parse_permissions(object, manifest));
+  TRV_TRY(parse_subscriptions(object, manifest));
   TRV_TRY(parse_pages(object, manifest));
   if (object.find("bodies") != nullptr) {
     TRV_TRY_ASSIGN(const std::string bodies, object.text("bodies", 40));
@@ -495,6 +550,11 @@ const T* find_by_name(const std::vector<T>& items, std::string_view name) noexce
 }
 
 }  // namespace
+
+std::string_view to_string(AuthScheme scheme) noexcept {
+  const auto* found = std::ranges::find(auth_schemes, scheme, &std::pair<std::string_view, AuthScheme>::second);
+  return found == auth_schemes.end() ? std::string_view() : found->first;
+}
 
 const std::vector<Permission>& Manifest::requested() const noexcept {
   return permissions ? *permissions : permissions_unless_said();

@@ -26,6 +26,9 @@ inline constexpr std::size_t connections_max = 32;
 inline constexpr std::size_t webhooks_max = 32;
 inline constexpr std::size_t libraries_max = 8;
 inline constexpr std::size_t required_headers_max = 16;
+inline constexpr std::size_t subscriptions_max = 32;
+inline constexpr std::size_t subscriber_bytes_max = 56;  ///< of the id of a plugin that has some
+inline constexpr std::size_t subscribed_types_max = 16;  ///< of one subscription
 
 /// A library of the plugin for one platform.
 struct Library {
@@ -49,6 +52,7 @@ enum class Isolation { in_process, sandboxed };
 /// them (trv.stream/2).
 enum class Bodies { whole, in_parts };
 enum class AuthScheme { none, bearer, basic, header };
+[[nodiscard]] std::string_view to_string(AuthScheme scheme) noexcept;  ///< "none", "bearer", "basic" or "header"
 
 /// A named endpoint that a tenant fills with a base URL and credentials.
 struct Connection {
@@ -97,6 +101,13 @@ struct Webhook {
   std::string event_subject;  ///< gives a string or null; empty = never a subject
 };
 
+/// An operation that is called with each event of the tenant that has one of these types.
+struct Subscription {
+  std::string operation;
+  std::vector<std::string> events;  ///< types, each whole; never empty
+  friend bool operator==(const Subscription&, const Subscription&) = default;
+};
+
 struct Manifest {
   std::string id;
   std::string version;
@@ -112,6 +123,7 @@ struct Manifest {
   std::vector<Connection> connections;
   std::vector<Operation> operations;
   std::vector<Webhook> webhooks;
+  std::vector<Subscription> subscriptions;                 ///< at most one of an operation
   std::string pages;                                       ///< folder of the pages, with '/'; empty: it brings none
   Bodies bodies = Bodies::whole;                           ///< of requests that it serves
   std::optional<std::vector<Permission>> permissions;      ///< nullopt: it does not say

@@ -406,6 +406,18 @@ TEST(Manifest, an_error_names_the_member) {
        "permissions[1]: permission \"all\" is"},
       {R"("webhooks": [{)", R"("permissions": ["http", "http"], "webhooks": [{)", "permissions[1]: \"http\" is there"},
       {R"("webhooks": [{)", R"("permissions": [1], "webhooks": [{)", "permissions[0]: must be a string"},
+      {R"("webhooks": [{)", R"("subscriptions": [{"operation": "none", "events": ["a.b"]}], "webhooks": [{)",
+       "subscriptions[0].operation: \"none\" is not in operations"},
+      {R"("webhooks": [{)", R"("subscriptions": [{"operation": "greet", "events": ["a.b"]}], "webhooks": [{)",
+       "must have \"subscriptions:a.b\", since the manifest subscribes to it"},
+      {R"("webhooks": [{)", R"("subscriptions": [{"operation": "greet", "events": []}], "webhooks": [{)",
+       "subscriptions[0].events: must name at least one type"},
+      {R"("webhooks": [{)", R"("subscriptions": [{"operation": "greet", "events": ["a.*"]}], "webhooks": [{)",
+       "subscriptions[0].events: must hold types of events"},
+      {R"("webhooks": [{)",
+       R"("permissions":["http","webhooks","subscriptions"],"subscriptions": [{"operation": "greet", "events": ["a.b"]},
+          {"operation": "greet", "events": ["a.c"]}], "webhooks": [{)",
+       "subscriptions[1]: \"greet\" is there twice"},
       {R"("linux-x86_64": {)", R"("windows": {)", "libraries.windows: is not a known platform"},
   };
   for (const Case& c : cases) {

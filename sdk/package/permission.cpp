@@ -18,17 +18,23 @@ using base::Result;
 using base::Status;
 using Kind = Permission::Kind;
 
-constexpr std::array<std::pair<std::string_view, Kind>, 8> kinds = {{{"http", Kind::http},
+constexpr std::array<std::pair<std::string_view, Kind>, 9> kinds = {{{"http", Kind::http},
                                                                      {"http-read", Kind::http_read},
                                                                      {"webhooks", Kind::webhooks},
                                                                      {"kv", Kind::kv},
                                                                      {"blobs", Kind::blobs},
                                                                      {"events", Kind::events},
                                                                      {"secrets", Kind::secrets},
-                                                                     {"serve", Kind::serve}}};
+                                                                     {"serve", Kind::serve},
+                                                                     {"subscriptions", Kind::subscriptions}}};
 
 bool is_http(Kind kind) noexcept {
   return kind == Kind::http || kind == Kind::http_read;
+}
+
+/// Its scope is a type of events.
+bool is_of_types(Kind kind) noexcept {
+  return kind == Kind::events || kind == Kind::subscriptions;
 }
 
 /// The host, and the path with its '/'.
@@ -113,14 +119,15 @@ Result<Permission> Permission::parse(std::string_view text) {
   const auto* kind = std::ranges::find(kinds, text.substr(0, colon), &std::pair<std::string_view, Kind>::first);
   if (kind == kinds.end()) {
     return wrong(
-        "is not known: it is http, http-read, webhooks, kv, blobs, events, secrets or serve, such as "
+        "is not known: it is http, http-read, webhooks, kv, blobs, events, secrets, serve or "
+        "subscriptions, such as "
         "http:api.example.com");
   }
   Permission permission{.kind = kind->second, .scope = {}};
   if (colon == text.size()) return permission;
   permission.scope = text.substr(colon + 1);
   if (permission.scope.empty()) return wrong("has nothing after ':'");
-  if (!is_http(permission.kind) && permission.kind != Kind::events) {
+  if (!is_http(permission.kind) && !is_of_types(permission.kind)) {
     return wrong(fmt::format("must be \"{}\" alone", kind->first));
   }
   const auto fault = is_http(permission.kind) ? fault_of_http(permission.scope) : fault_of_type(permission.scope);

@@ -16,18 +16,19 @@ inline constexpr std::size_t permission_bytes_max = 300;  ///< of one as text
 /// As text: "http", "http:api.example.com", "http-read:*.example.com/v1/*", "kv".
 struct Permission {
   enum class Kind {
-    http,       ///< requests by any method, over connections that the tenant made for the plugin
-    http_read,  ///< the same, by GET, HEAD and OPTIONS alone
-    webhooks,   ///< deliveries from outside become events of the tenant
-    kv,         ///< trv.kv/1
-    blobs,      ///< trv.blob/1
-    events,     ///< trv.event/1
-    secrets,    ///< trv.secret/1
-    serve,      ///< trv.serve/1
+    http,           ///< requests by any method, over connections that the tenant made for the plugin
+    http_read,      ///< the same, by GET, HEAD and OPTIONS alone
+    webhooks,       ///< deliveries from outside become events of the tenant
+    kv,             ///< trv.kv/1
+    blobs,          ///< trv.blob/1
+    events,         ///< trv.event/1
+    secrets,        ///< trv.secret/1
+    serve,          ///< trv.serve/1
+    subscriptions,  ///< events of the tenant are handed to operations that the manifest names
   };
   Kind kind = Kind::http;
   /// What of it; empty: all of it. Of http: a host or "*.<domain>", then a path, or "/…*" for all that begin so. Of
-  /// events: a type, or "….*" for all that begin so. The others have none.
+  /// events and subscriptions: a type, or "….*" for all that begin so. The others have none.
   std::string scope = {};
 
   /// Error: invalid; says what is wrong with it.

@@ -133,6 +133,26 @@ TEST_F(PluginPermissionsTest, an_upgrade_that_waits_for_consent_disturbs_no_call
   EXPECT_EQ(upgrade("1.2.3").status, 200) << "it asks for less";
 }
 
+TEST_F(PluginPermissionsTest, a_connection_has_credentials_that_the_service_takes) {
+  ASSERT_EQ(install(tracker_package("good_dev", 1, std::string::npos, "1.3.0-dev",
+                                    R"("connections":[{"name":"tracker","title":"T","auth":["bearer"]},
+                                                      {"name":"other","title":"O","auth":["header"]}],)"))
+                .status,
+            201);
+  const auto set = [&](const std::string& name, const std::string& authentication) {
+    return ask(*daemon_, acme_, "PUT", "/v1/tenants/acme/connections/" + name,
+               R"({"plugin":"tracker","base_url":"http://127.0.0.1:1","secret":"s","auth":)" + authentication + "}",
+               {{"Content-Type", "application/json"}});
+  };
+  const Answer refused = set("tracker", R"({"scheme":"basic","user":"ada"})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.text("detail"),
+              HasSubstr(R"(auth.scheme is "basic", and the service of plugin 'tracker' takes bearer)"));
+  EXPECT_EQ(set("tracker", R"({"scheme":"bearer"})").status, 200);
+  EXPECT_EQ(set("mine", R"({"scheme":"header","header":"X-Key"})").status, 200) << "it may be for the other one";
+  EXPECT_THAT(set("mine", R"({"scheme":"basic","user":"ada"})").text("detail"), HasSubstr("takes bearer or header"));
+}
+
 TEST_F(PluginPermissionsTest, the_operators_word_is_above_what_is_asked_for_and_granted) {
   install_asking(R"(["http","webhooks"])");
   ASSERT_EQ(daemon_->stop(), 0);

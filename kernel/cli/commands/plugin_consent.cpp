@@ -30,8 +30,11 @@ HttpRequest with_body(HttpRequest request, const json::Value& body) {
 std::optional<bool> is_agreed(Session& session, const json::Value& refusal) {
   World& world = session.world();
   if (!world.err_is_terminal) return std::nullopt;
-  world.err << "It asks for:\n";
-  for (const json::Value& one : refusal.find("asked")->items()) {
+  const json::Value* missing = refusal.find("missing");
+  const json::Value& asked = *refusal.find("asked");
+  const bool has_some = missing != nullptr && missing->is_array() && missing->items().size() < asked.items().size();
+  world.err << (has_some ? "It asks for more than it may do now:\n" : "It asks for:\n");
+  for (const json::Value& one : (has_some ? *missing : asked).items()) {
     world.err << "  " << printable(one.as_string()) << '\n';
   }
   world.err << "Grant all of it? Type yes: " << std::flush;

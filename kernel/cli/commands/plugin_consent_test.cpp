@@ -73,6 +73,15 @@ TEST_F(PluginConsent, on_a_terminal_it_is_asked_for) {
   EXPECT_NE(err_.find("It asks for:\n  http\n  kv\nGrant all of it?"), std::string::npos) << err_;
 }
 
+TEST_F(PluginConsent, what_was_granted_is_not_asked_for_again) {
+  err_terminal_ = true;
+  answers("PUT /v1/tenants/acme/plugins/forge",
+          {{.status = 409, .body = R"({"detail":"asks for more","asked":["http","kv"],"missing":["kv"]})"},
+           {.body = std::string(enabled)}});
+  EXPECT_EQ(trav({"plugin", "enable", "forge", "1.0.0"}, "yes\n"), ExitCode::ok) << err_;
+  EXPECT_NE(err_.find("It asks for more than it may do now:\n  kv\nGrant all of it?"), std::string::npos) << err_;
+}
+
 TEST_F(PluginConsent, any_answer_but_yes_grants_nothing) {
   err_terminal_ = true;
   answers("PUT /v1/tenants/acme/plugins/forge", {{.status = 409, .body = std::string(refusal)}});

@@ -114,6 +114,20 @@ base::Result<std::vector<std::string>> DefinitionStore::versions(const lmdb::Txn
   return out;
 }
 
+base::Result<std::vector<definition::Name>> DefinitionStore::in_space(const lmdb::Txn& txn,
+                                                                      const base::TenantId& tenant,
+                                                                      std::string_view space) const {
+  std::vector<definition::Name> names;
+  const std::string prefix = latest_key(tenant.value(), space, "");
+  TRV_TRY(lmdb::scan(txn, tables_.latest, base::as_bytes(prefix), {}, lmdb::Direction::forward,
+                     [&](base::BytesView key, base::BytesView version) -> base::Result<lmdb::Visit> {
+                       names.push_back({std::string(space), std::string(base::as_text(key).substr(prefix.size())),
+                                        std::string(base::as_text(version))});
+                       return lmdb::Visit::go_on;
+                     }));
+  return names;
+}
+
 base::Result<std::vector<definition::Name>> DefinitionStore::subscribed(const lmdb::Txn& txn,
                                                                         const base::TenantId& tenant,
                                                                         std::string_view event_type) const {

@@ -86,6 +86,9 @@ class DefinitionStore {
   /// Of the workflow, by their text.
   [[nodiscard]] base::Result<std::vector<std::string>> versions(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                 std::string_view space, std::string_view name) const;
+  /// The latest version of each workflow of a namespace.
+  [[nodiscard]] base::Result<std::vector<definition::Name>> in_space(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                     std::string_view space) const;
   /// The latest versions that events of this type may start, with those that any type may start.
   [[nodiscard]] base::Result<std::vector<definition::Name>> subscribed(const lmdb::Txn& txn,
                                                                        const base::TenantId& tenant,

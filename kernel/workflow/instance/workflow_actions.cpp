@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/opened.hpp"
@@ -79,6 +80,36 @@ base::Result<DeletedWorkflow> delete_workflow(const lmdb::Txn& txn, const shard:
                                                  static_cast<std::uint32_t>(command.running)));
   TRV_ENSURES(!out.versions.empty());
   return out;
+}
+
+base::Result<shard::Decision> keep_workflows(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                             Workflows workflows, std::string_view space,
+                                             std::vector<ApplyDefinition> wanted, std::string_view reason) {
+  const DefinitionStore store(workflows.tables);
+  TRV_TRY_ASSIGN(const auto there, store.in_space(txn, context.tenant, space));
+  shard::Decision decision;
+  std::map<std::string, Disabled> disabled;
+  for (const definition::Name& name : there) {
+    TRV_TRY_ASSIGN(const auto head, store.find_head(txn, context.tenant, name.space, name.name, name.version));
+    const std::size_t kept = std::erase_if(wanted, [&](const ApplyDefinition& one) {
+      return head && one.definition->name == name && one.definition->digest == head->sha256;
+    });
+    if (kept > 0) continue;
+    TRV_TRY_ASSIGN(auto by, store.disabled(txn, context.tenant, name.space, name.name));
+    if (by) disabled.emplace(name.name, *std::move(by));
+    decision.events.push_back(workflow_deleted(context, stream_of(name), reason, 0));
+  }
+  for (const ApplyDefinition& one : wanted) {
+    const definition::Name& name = one.definition->name;
+    TRV_EXPECTS(name.space == space);
+    TRV_TRY_ASSIGN(const std::int64_t due_ns, first_due(txn, context, workflows, *one.definition));
+    decision.events.push_back(workflow_applied(context, *one.definition, one.format, one.text, due_ns));
+    workflows.cache.put(context.tenant, one.definition);
+    const auto before = disabled.find(name.name);
+    if (before == disabled.end()) continue;
+    decision.events.push_back(workflow_disabled(context, stream_of(name), before->second.reason));
+  }
+  return decision;
 }
 
 base::Result<std::size_t> count_running(const lmdb::Txn& txn, const Tables& tables, const base::TenantId& tenant,

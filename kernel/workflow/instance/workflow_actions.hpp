@@ -42,6 +42,13 @@ struct DeletedWorkflow {
 [[nodiscard]] base::Result<DeletedWorkflow> delete_workflow(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                                             Workflows workflows, const DeleteWorkflow& command);
 
+/// The namespace has the workflows `wanted`, and no other, in no other version. Those that are there stay as they are;
+/// a disabled one is disabled in its new version, too. Precondition: each is of that namespace.
+[[nodiscard]] base::Result<shard::Decision> keep_workflows(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                           Workflows workflows, std::string_view space,
+                                                           std::vector<ApplyDefinition> wanted,
+                                                           std::string_view reason);
+
 /// Instances of the workflow that have not ended, running_counted_max at the most. Reads marks of many; not for the
 /// shard's thread.
 [[nodiscard]] base::Result<std::size_t> count_running(const lmdb::Txn& txn, const Tables& tables,
