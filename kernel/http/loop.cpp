@@ -26,6 +26,8 @@ using boost::system::error_code;
 
 /// How long a connection that we close under unread input waits for the peer to have read the answer.
 constexpr base::Duration linger_time = std::chrono::seconds(1);
+/// A client sends its request right behind its connection.
+constexpr base::Duration first_word_time = std::chrono::milliseconds(20);
 /// Between two lines of the log about peers that were not let in.
 constexpr base::Duration refusal_pause = std::chrono::seconds(10);
 
@@ -86,12 +88,13 @@ class Connection final : public Session {
   void look_at_time();
   void begin_drain() {
     drain();
-    drive();
+    if (!may_have_asked()) drive();
   }
   void close();
 
  private:
   std::shared_ptr<Connection> shared_connection() { return std::static_pointer_cast<Connection>(shared_from_this()); }
+  [[nodiscard]] bool may_have_asked();
   [[nodiscard]] bool flush();
   void read();
   void read_sealed();
@@ -129,6 +132,13 @@ void Connection::drive() {
     return close();
   }
   if (wants_input()) read();
+}
+
+/// A request is here and was not read yet, or is on its way behind the connection: it is read and answered, and what
+/// was not asked by then is closed by Loop::drain.
+bool Connection::may_have_asked() {
+  error_code error;
+  return !closed_ && !lingering_ && (socket_.available(error) > 0 || loop_->environment.now - began_ < first_word_time);
 }
 
 /// False: the socket takes no more now, or is closed; nothing is to be done before it is writable.
@@ -277,7 +287,7 @@ void Loop::adopt(StreamSocket socket) {
   const bool is_local = !error && peer.protocol().family() == AF_UNIX;
   if (!error) socket.non_blocking(true, error);
   if (!error && !is_local) socket.set_option(asio::ip::tcp::no_delay(true), error);
-  if (error || draining_) return count->remove();  // gone before it was looked at
+  if (error) return count->remove();  // gone before it was looked at
   std::optional<TlsChannel> tls;
   if (environment.options->tls && !is_local) {
     const auto context = environment.options->tls();
@@ -292,6 +302,7 @@ void Loop::adopt(StreamSocket socket) {
   auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(tls), address);
   connections_.emplace(connection.get(), connection);
   connection->drive();
+  if (draining_) connection->begin_drain();
 }
 
 void Loop::note_refusal(std::string_view peer, std::string_view why) {
@@ -325,12 +336,23 @@ void Loop::tick() {
   });
 }
 
+void Loop::drive_all() {
+  refresh_time();
+  std::vector<std::shared_ptr<Connection>> all;  // closing one changes the map
+  for (const auto& [pointer, connection] : connections_) all.push_back(connection);
+  for (const auto& connection : all) connection->drive();
+}
+
 void Loop::drain() {
   draining_ = true;
   refresh_time();
   std::vector<std::shared_ptr<Connection>> all;
   for (const auto& [pointer, connection] : connections_) all.push_back(connection);
   for (const auto& connection : all) connection->begin_drain();
+  drain_timer_.expires_after(first_word_time);
+  drain_timer_.async_wait([this](error_code error) {
+    if (!error) drive_all();
+  });
 }
 
 void Loop::end() {
@@ -345,6 +367,7 @@ void Loop::end() {
   draining_ = true;
   while (!connections_.empty()) connections_.begin()->second->close();
   ticker_.cancel();
+  drain_timer_.cancel();
   io.restart();
   io.poll();
   TRV_ENSURES(connections_.empty());

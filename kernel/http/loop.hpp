@@ -59,7 +59,7 @@ class Connection;
 class Loop : public std::enable_shared_from_this<Loop> {
  public:
   Loop(SessionEnvironment shared, std::shared_ptr<ConnectionCount> connection_count)
-      : environment(std::move(shared)), count(std::move(connection_count)), io(1), ticker_(io) {}
+      : environment(std::move(shared)), count(std::move(connection_count)), io(1), ticker_(io), drain_timer_(io) {}
 
   void start();
   /// Runs `work` on the loop's thread, or never where the loop has ended. Any thread.
@@ -91,8 +91,10 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
  private:
   void tick();
+  void drive_all();
 
   boost::asio::steady_timer ticker_;
+  boost::asio::steady_timer drain_timer_;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;

@@ -73,19 +73,30 @@ class Server::Running {
   }
 
   void run() {
-    accept();
+    if (!accepts_when_open()) accept();
     for (const auto& loop : loops_) loop->start();
+  }
+
+  void open() {
+    if (!accepts_when_open()) return;
+    loops_.front()->post([this] {
+      if (!stopping_) accept();
+    });
   }
 
   void stop(base::Duration grace) {
     for (const auto& loop : loops_) TRV_EXPECTS(!loop->on_thread());
+    count_->add();  // until what was accepted before is handed over
     loops_.front()->post([this] {
       stopping_ = true;
       error_code ignored;  // nothing is left to do with a listening socket that does not close
       acceptor_->close(ignored);
       accept_timer_->cancel();
-      // Behind every connection that was handed over before, so that each is drained.
-      for (const auto& loop : loops_) loop->post([loop] { loop->drain(); });
+      // Behind every connection that was accepted before, so that each is drained.
+      loops_.front()->post([this] {
+        for (const auto& loop : loops_) loop->post([loop] { loop->drain(); });
+        count_->remove();
+      });
     });
     if (grace > base::Duration::zero()) count_->wait_for_none(grace);
   }
@@ -99,10 +110,15 @@ class Server::Running {
   [[nodiscard]] std::size_t connections() const noexcept { return count_->value(); }
 
  private:
+  // Connections to a socket that others hold, too, wait in it: the one who held it before has answered all of its own.
+  [[nodiscard]] bool accepts_when_open() const noexcept {
+    return options_.listening_socket >= 0 && !options_.opens_at_start;
+  }
+
   void accept() {
     const std::shared_ptr<Loop>& loop = loops_[next_loop_++ % loops_.size()];
     acceptor_->async_accept(loop->io, [this, loop](error_code error, StreamSocket socket) {
-      if (stopping_ || error == asio::error::operation_aborted) return;
+      if (error && (stopping_ || error == asio::error::operation_aborted)) return;
       if (error) {
         log_->warn("a connection could not be accepted: {}", error.message());
         accept_timer_->expires_after(accept_pause);
@@ -118,7 +134,7 @@ class Server::Running {
         loop->post(
             [loop, handed = std::make_shared<StreamSocket>(std::move(socket))] { loop->adopt(std::move(*handed)); });
       }
-      accept();
+      if (!stopping_) accept();
     });
   }
 
@@ -188,8 +204,8 @@ base::Status Server::start() {
   }
 }
 
-void Server::open() noexcept {
-  is_open_->store(true);
+void Server::open() {
+  if (!is_open_->exchange(true) && running_) running_->open();
 }
 
 bool Server::is_open() const noexcept {

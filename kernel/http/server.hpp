@@ -39,9 +39,9 @@ struct ServerOptions {
   std::size_t workers_waiting_max = 256;                      ///< requests that wait for a worker; above: 503
   /// Set: over TLS. What a connection is accepted with; called on a server thread for each.
   std::function<base::Result<TlsContext>()> tls = {};
-  bool is_for_nodes = false;                 ///< only other nodes are let in, which `tls` makes sure of
-  bool opens_at_start = true;                ///< false: open() is called later
-  std::size_t stream_bytes_max = 32 * 1024;  ///< what one event stream may have queued
+  bool is_for_nodes = false;   ///< only other nodes are let in, which `tls` makes sure of
+  bool opens_at_start = true;  ///< false: open() is called later; until then `listening_socket` accepts nothing
+  std::size_t stream_bytes_max = 32 * 1024;                      ///< what one event stream may have queued
   base::Duration heartbeat_interval = std::chrono::seconds(15);  ///< a comment on silent event streams
   /// Called on a server thread for every answered request (event streams: when their head is sent). Must not block.
   std::function<void(const Request&, int status, base::Duration took)> on_answered = {};
@@ -62,7 +62,7 @@ class Server {
   [[nodiscard]] base::Status start();
 
   /// Serves every route from here on; before it, 503 but for the routes `before_open`. Any thread.
-  void open() noexcept;
+  void open();
   /// Every route is served. Any thread.
   [[nodiscard]] bool is_open() const noexcept;
 
