@@ -32,7 +32,7 @@ base::Result<std::string> read(const path& folder, std::string_view name, std::s
 
 bool stays_within(std::string_view name) {
   const path normal = path(name).lexically_normal();
-  return !name.empty() && normal == path(name) && !normal.is_absolute() && *normal.begin() != "..";
+  return !name.empty() && normal.string() == name && name != "." && !normal.is_absolute() && *normal.begin() != "..";
 }
 
 base::Result<BundleFile> file_of(const json::Value& value) {

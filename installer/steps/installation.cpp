@@ -104,6 +104,7 @@ Status Installation::put(const path& bundle, const release::Verified& verified) 
     if (folders.insert(to.parent_path()).second) TRV_TRY(changes_.make_folder(to.parent_path(), 0755));
     TRV_TRY(changes_.copy(bundle / file.path, to, file.mode, file.sha256));
   }
+  TRV_TRY(changes_.make_folder(incoming / "meta", 0755));
   TRV_TRY(changes_.write(incoming / "meta/manifest.json", verified.manifest_text, 0644));
   return changes_.rename(incoming, target);
 }
