@@ -350,10 +350,10 @@ int main(int argc, char** argv) {
   install->alias("upgrade");
   commands.emplace_back(install, &Program::install);
   for (CLI::App* command : {preflight, install}) {
+    command->add_flag("--yes", arguments.yes, "ask nothing");
     command->add_option("--answers", arguments.answers,
                         "a travd.toml for the first installation; nothing is asked then");
   }
-  install->add_flag("--yes", arguments.yes, "ask nothing");
   install->add_flag("--dry-run", arguments.dry_run, "list every file and command; change nothing");
   install->add_flag("--no-start", arguments.no_start, "install and do not start");
   install->add_flag("--no-way-back", arguments.no_way_back,

@@ -2,6 +2,7 @@
 
 import html
 import pathlib
+import posixpath
 import re
 
 PAGE = """<!doctype html>
@@ -99,6 +100,17 @@ def body_of(text: str) -> str:
     return "\n".join(out)
 
 
+def within(body: str, name: str, pages: set[str]) -> str:
+    """The body without links to files that are not among the pages: their text stays."""
+    def keep(match: re.Match) -> str:
+        target = match.group(1).partition("#")[0]
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        is_here = not target or ":" in target or (target.endswith(".html") and place[:-5] + ".md" in pages)
+        return match.group(0) if is_here else match.group(2)
+
+    return re.sub(r'<a href="([^"]*)">(.*?)</a>', keep, body)
+
+
 def write(root: pathlib.Path, folder: pathlib.Path, tracked: set[str]) -> None:
     pages = sorted(name for name in tracked if name.startswith("docs/") and name.endswith(".md"))
     titles = []
@@ -107,7 +119,7 @@ def write(root: pathlib.Path, folder: pathlib.Path, tracked: set[str]) -> None:
         title = next((line[2:] for line in text.split("\n") if line.startswith("# ")), name)
         target = folder / (name.removeprefix("docs/")[:-3] + ".html")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(PAGE.format(title=html.escape(title), body=body_of(text)))
+        target.write_text(PAGE.format(title=html.escape(title), body=within(body_of(text), name, set(pages))))
         target.chmod(0o644)
         titles.append((str(target.relative_to(folder)), title))
     contents = "\n".join(f'<li><a href="{path}">{inline(title)}</a></li>' for path, title in titles)

@@ -94,19 +94,26 @@ Status Installation::put(const path& bundle, const release::Verified& verified) 
     }
     TRV_TRY(changes_.remove(target));
   }
-  const path incoming = places_.incoming();
   TRV_TRY(changes_.make_folder(places_.programs(), 0755));
-  TRV_TRY(changes_.remove(incoming));
+  TRV_TRY(changes_.remove(places_.incoming()));
+  const Status filled = fill_incoming(bundle, verified);
+  if (filled) return changes_.rename(places_.incoming(), target);
+  // Its room is what others need now; the reason counts, and not whether this succeeds.
+  static_cast<void>(changes_.remove(places_.incoming()));
+  return filled;
+}
+
+Status Installation::fill_incoming(const path& bundle, const release::Verified& verified) {
+  const path incoming = places_.incoming();
   std::set<path> folders;
-  for (const release::BundleFile& file : manifest.files) {
+  for (const release::BundleFile& file : verified.manifest.files) {
     if (!file.path.starts_with("files/") && !file.path.starts_with("meta/")) continue;
     const path to = incoming / (file.path.starts_with("files/") ? file.path.substr(6) : file.path);
     if (folders.insert(to.parent_path()).second) TRV_TRY(changes_.make_folder(to.parent_path(), 0755));
     TRV_TRY(changes_.copy(bundle / file.path, to, file.mode, file.sha256));
   }
   TRV_TRY(changes_.make_folder(incoming / "meta", 0755));
-  TRV_TRY(changes_.write(incoming / "meta/manifest.json", verified.manifest_text, 0644));
-  return changes_.rename(incoming, target);
+  return changes_.write(incoming / "meta/manifest.json", verified.manifest_text, 0644);
 }
 
 Status Installation::flip(std::string_view to) {

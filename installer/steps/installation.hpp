@@ -70,6 +70,7 @@ class Installation {
   [[nodiscard]] base::Status remove_old();
 
  private:
+  [[nodiscard]] base::Status fill_incoming(const std::filesystem::path& bundle, const release::Verified& verified);
   [[nodiscard]] base::Status append_history(std::string_view note);
 
   Places places_;

@@ -67,6 +67,17 @@ Finding room(std::string_view what, const path& folder, std::uint64_t needed) {
                  "free room there, or mount a larger disk");
 }
 
+/// What an installation that was broken off left; the next one removes it first.
+std::uint64_t left_over(const path& folder) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    std::error_code ignored;
+    if (at->is_regular_file(ignored)) bytes += at->file_size(ignored);
+  }
+  return bytes;
+}
+
 Finding executable(const path& folder) {
   struct statvfs info{};
   const path at = existing(folder);
@@ -254,7 +265,8 @@ std::vector<Finding> preflight(const PreflightQuestion& question, const base::Cl
   const Places& places = question.places;
   std::vector<Finding> out = {permissions(), processors(), memory()};
   // Beside the bundle's files, what is renamed and what is remembered.
-  out.push_back(room("disk for programs", places.programs(), question.bundle_bytes + 16 * mib));
+  const std::uint64_t needed = question.bundle_bytes + 16 * mib;
+  out.push_back(room("disk for programs", places.programs(), needed - std::min(needed, left_over(places.incoming()))));
   out.push_back(room("disk for data", question.config.data_folder, 512 * mib));
   out.push_back(executable(places.programs()));
   out.push_back(syncs(question.config.data_folder, clock));
