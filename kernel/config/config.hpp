@@ -27,6 +27,8 @@ struct Config {
   std::uint64_t http_threads = 1;
   std::string http_certificate_file;  ///< empty: the API is served without TLS
   std::string http_key_file;
+  std::string http_socket_path;            ///< empty: TCP alone
+  std::string http_trusted_proxies;        ///< empty: none
   std::string http_client_authority_file;  ///< empty: clients are asked for no certificate
   std::string node_name;                   ///< empty: that of the host
   std::string node_address;                ///< empty: no other node shares the shards
@@ -39,7 +41,8 @@ struct Config {
   std::string run_languages;  ///< of the scripts of workflows, separated by commas
   std::uint64_t run_at_once = 4;
   std::string plugins_isolation = "required";
-  std::string plugins_in_process;  ///< ids, separated by commas
+  std::string plugins_zygote_socket;  ///< empty: travd starts the zygote itself
+  std::string plugins_in_process;     ///< ids, separated by commas
   std::uint64_t plugins_tenant_memory_mib = 2'048;
   std::uint64_t plugins_tenant_cpu_percent = 100;
   std::string plugins_trust;  ///< the trust file; empty: nobody is trusted

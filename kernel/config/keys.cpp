@@ -7,6 +7,8 @@
 #include <charconv>
 #include <ranges>
 
+#include "kernel/http/client_address.hpp"
+
 namespace trv::config {
 namespace {
 
@@ -125,6 +127,19 @@ base::Status check_brokers(std::string_view text) {
   return {};
 }
 
+base::Status check_socket(std::string_view text) {
+  constexpr std::size_t path_bytes_max = 107;
+  if (text.empty() || (text.front() == '/' && text.size() <= path_bytes_max)) return {};
+  return fail(
+      ErrorCode::invalid,
+      fmt::format("'{}' cannot be a Unix socket: write an absolute path of at most {} bytes", text, path_bytes_max));
+}
+
+base::Status check_proxies(std::string_view text) {
+  const auto parsed = http::TrustedProxies::parse(text);
+  return parsed ? base::Status() : fail(parsed.error());
+}
+
 base::Status check_optional_path(std::string_view text) {
   return text.empty() ? base::Status() : check_folder(text);
 }
@@ -195,8 +210,17 @@ const std::vector<Key>& keys() {
       {"http", "key_file", TextKey{&Config::http_key_file, "path", check_optional_path}, "",
        "PEM file of that certificate's key, which its owner alone can read. Needed with http.certificate_file."},
       {"http", "client_authority_file", TextKey{&Config::http_client_authority_file, "path", check_optional_path}, "",
-       "PEM file of the authorities whose certificates clients may show; a certificate of another authority is "
-       "refused. Empty: clients are asked for none."},
+       "PEM file of the authorities whose certificates clients may show in place of a token; a certificate of another "
+       "authority is refused. Empty: clients are asked for none."},
+      {"http", "socket", TextKey{&Config::http_socket_path, "absolute path", check_socket}, "",
+       "A Unix socket on which the API is served as well, without TLS, to programs of this machine: mode 0660. One "
+       "that a "
+       "process left that was killed is replaced. Empty: none."},
+      {"http", "trusted_proxies",
+       TextKey{&Config::http_trusted_proxies, "addresses, networks and `unix`, separated by commas", check_proxies}, "",
+       "The proxies that are believed when `Forwarded` or `X-Forwarded-For` says which client a request comes from, "
+       "for "
+       "example `10.0.0.0/8, fd00::/8`; `unix` is the Unix socket. Empty: the address of the connection counts."},
       {"node", "name", TextKey{&Config::node_name, "1 to 63 of a-z, 0-9, '-' and '.'", check_node_name}, "",
        "The name of this node among those that share the shards. Empty: the name of the host."},
       {"node", "address", TextKey{&Config::node_address, "host or host:port", check_node_address}, "",
@@ -232,6 +256,9 @@ const std::vector<Key>& keys() {
        "Whether plugins run in processes of their own that reach nothing of the host. `required`: on a host that "
        "cannot "
        "do that, none runs. `best-effort`: as many walls as the host has. `off`: all run within travd."},
+      {"plugins", "zygote_socket", TextKey{&Config::plugins_zygote_socket, "absolute path", check_socket}, "",
+       "The Unix socket at which a service manager starts what starts the processes of plugins, so that travd itself "
+       "needs no right to (docs/guides/serving-safely.md). Empty: travd starts it."},
       {"plugins", "in_process", TextKey{&Config::plugins_in_process, "ids of plugins, separated by commas", any_text},
        "", "The plugins that run within travd all the same, with all of its power. Empty: none."},
       {"plugins", "tenant_memory_mib", IntegerKey{&Config::plugins_tenant_memory_mib, 64, 16'777'216}, "MiB",

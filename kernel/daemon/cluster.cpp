@@ -78,6 +78,7 @@ base::Result<http::ServerOptions> Cluster::for_nodes(http::ServerOptions options
   TRV_TRY_ASSIGN(options.address, numeric_address(host));
   options.port = port;
   options.listening_socket = -1;
+  options.socket_path.clear();
   options.tls = [this] { return http::TlsContext::for_nodes(certificates_.identity()); };
   options.is_for_nodes = true;
   return options;

@@ -48,6 +48,9 @@ http::ServerOptions api_options(const config::Config& config) {
   return {.address = config.http_address,
           .port = static_cast<std::uint16_t>(config.http_port),
           .listening_socket = config.http_socket.value_or(-1),
+          .socket_path = config.http_socket_path,
+          // The configuration was checked when it was read.
+          .trusted_proxies = http::TrustedProxies::parse(config.http_trusted_proxies).value_or(http::TrustedProxies()),
           .threads = config.http_threads,
           .body_bytes_max = config.http_body_bytes_max,
           .opens_at_start = false};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <memory>
 
@@ -26,14 +27,40 @@ std::size_t count_headers(const http::Request& request, std::string_view name) {
   return count;
 }
 
+bool is_good(const std::optional<tenancy::Token>& token, base::Timestamp now) {
+  return token && (!token->expires || *token->expires > now);
+}
+
+// Of several names of a certificate the first counts that has a token which has not expired.
+Result<tenancy::Token> token_by_certificate(const node::Node& node, const http::Request& request) {
+  const auto tenant = tenant_of_caller(request);
+  if (!tenant) {
+    return fail(ErrorCode::unauthenticated,
+                fmt::format("send a token (Authorization: Bearer trv_…), or name the tenant in which your certificate "
+                            "has one: {}: acme",
+                            tenant_header));
+  }
+  TRV_TRY_ASSIGN(const node::Shard* shard, node.shard_of(*tenant));
+  TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
+  for (const std::string& name : request.certificate_names()) {
+    TRV_TRY_ASSIGN(auto token, shard->tenancy().token_by_hash(txn, *tenant, tenancy::certificate_hash(name)));
+    if (is_good(token, node.now())) return *std::move(token);
+  }
+  return fail(ErrorCode::unauthenticated, fmt::format("no token of tenant '{}' is for your certificate, {}",
+                                                      tenant->value(), request.certificate_names().front()));
+}
+
 Result<tenancy::Token> authenticate(const node::Node& node, const http::Request& request) {
-  for (const std::string_view name : {"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"}) {
+  constexpr std::array<std::string_view, 5> once = {"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID",
+                                                    tenant_header};
+  for (const std::string_view name : once) {
     if (count_headers(request, name) > 1) {
       return fail(ErrorCode::invalid,
                   fmt::format("the request has more than one {} header; send the one that is meant", name));
     }
   }
   if (!request.header("Authorization")) {
+    if (!request.certificate_names().empty()) return token_by_certificate(node, request);
     return fail(ErrorCode::unauthenticated, "send a token: Authorization: Bearer trv_…");
   }
   const std::string text = token_of(request);
@@ -45,7 +72,7 @@ Result<tenancy::Token> authenticate(const node::Node& node, const http::Request&
   TRV_TRY_ASSIGN(const node::Shard* shard, node.shard_of(*tenant));
   TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
   TRV_TRY_ASSIGN(auto token, shard->tenancy().token_by_hash(txn, *tenant, base::sha256(base::as_bytes(text))));
-  if (!token || (token->expires && *token->expires <= node.now())) return fail(unknown);
+  if (!is_good(token, node.now())) return fail(unknown);
   TRV_ASSERT(token->tenant == *tenant);  // the hash covers the whole text
   return *std::move(token);
 }
@@ -156,7 +183,7 @@ http::Handler guarded(const node::Node& node, Resource resource, Handle handle, 
     Result<tenancy::Token> token = authenticate(node, request);
     if (!token) {
       // The owner of its tenant's shard knows for sure.
-      const auto named = tenant_of_token(token_of(request));
+      const auto named = tenant_of_caller(request);
       const auto home = named && node.is_shared() ? node.home_of(*named) : nullptr;
       const bool asks_home = token.error().code() == ErrorCode::unauthenticated && options.where == Where::owner;
       if (asks_home && home && *home != nullptr && !(*home)->is_owned()) {

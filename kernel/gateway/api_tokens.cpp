@@ -15,11 +15,12 @@ json::Value to_object(const tenancy::Token& token) {
           {"name", token.name},
           {"role", to_string(token.role)},
           {"issued", token.issued.to_rfc3339()},
-          {"expires", token.expires ? json::Value(token.expires->to_rfc3339()) : json::Value()}};
+          {"expires", token.expires ? json::Value(token.expires->to_rfc3339()) : json::Value()},
+          {"certificate", token.certificate.empty() ? json::Value() : json::Value(token.certificate)}};
 }
 
 base::Result<tenancy::IssueToken> parse_issue(const http::Request& request, base::Timestamp now) {
-  TRV_TRY_ASSIGN(const Body body, Body::parse(request.body(), {"name", "role", "expires_in_seconds"}));
+  TRV_TRY_ASSIGN(const Body body, Body::parse(request.body(), {"name", "role", "expires_in_seconds", "certificate"}));
   tenancy::IssueToken issue;
   TRV_TRY_ASSIGN(issue.name, body.text("name"));
   TRV_TRY_ASSIGN(const std::string role, body.text("role"));
@@ -28,6 +29,12 @@ base::Result<tenancy::IssueToken> parse_issue(const http::Request& request, base
   if (seconds && (*seconds < 1 || *seconds > expiry_seconds_max)) {
     return base::fail(base::ErrorCode::invalid, fmt::format("'expires_in_seconds' is {}; expected 1 to {} (ten years)",
                                                             *seconds, expiry_seconds_max));
+  }
+  TRV_TRY_ASSIGN(const auto certificate, body.optional_text("certificate"));
+  if (certificate) {
+    TRV_TRY(tenancy::check_certificate_name(*certificate));
+    issue.certificate = *certificate;
+    issue.hash = tenancy::certificate_hash(*certificate);
   }
   if (seconds) issue.expires = now + std::chrono::seconds(*seconds);
   return issue;
@@ -42,7 +49,7 @@ base::Status issue_token(const node::Node& node, base::Random& random, Call& cal
   }
   const NewToken token = make_token(random, call.tenant);
   issue.id = token.id;
-  issue.hash = token.hash;
+  if (issue.certificate.empty()) issue.hash = token.hash;
   return decide(std::move(call), issue, [issue, token](const Change& change) {
     tenancy::Token issued;
     issued.id = token.id;
@@ -50,7 +57,11 @@ base::Status issue_token(const node::Node& node, base::Random& random, Call& cal
     issued.role = issue.role;
     issued.issued = change.time;
     issued.expires = issue.expires;
-    return http::json(201, to_object(issued).with("token", token.text));
+    issued.certificate = issue.certificate;
+    json::Value shown = to_object(issued);
+    // A certificate is shown in place of a text.
+    if (issue.certificate.empty()) shown.set("token", token.text);
+    return http::json(201, shown);
   });
 }
 

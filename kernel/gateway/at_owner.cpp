@@ -26,7 +26,7 @@ node::Shard* said_by_node(const node::Node& node, const http::Request& request) 
 base::Result<node::Shard*> shard_of(const node::Node& node, const http::Request& request) {
   if (node::Shard* const said = said_by_node(node, request)) return said;
   if (request.route().find("{tenant}") == std::string_view::npos) {
-    const auto tenant = tenant_of_token(token_of(request));
+    const auto tenant = tenant_of_caller(request);
     return tenant ? node.home_of(*tenant) : nullptr;
   }
   const std::string_view tenant = request.parameter("tenant");
@@ -62,6 +62,13 @@ std::string token_of(const http::Request& request) {
   const std::string_view text = base::as_text(*pair);
   const std::size_t colon = text.find(':');
   return colon == std::string_view::npos ? std::string() : std::string(text.substr(colon + 1));
+}
+
+std::optional<base::TenantId> tenant_of_caller(const http::Request& request) {
+  if (request.header("Authorization")) return tenant_of_token(token_of(request));
+  const auto named = request.header(tenant_header);
+  if (request.certificate_names().empty() || !named || !base::check_label("tenant", *named)) return std::nullopt;
+  return base::TenantId(*named);
 }
 
 bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::Request& request) {

@@ -16,6 +16,13 @@ namespace trv::gateway {
 /// browser asks for.
 [[nodiscard]] std::string token_of(const http::Request& request);
 
+/// In a request without a token: the tenant in which the client's certificate has one. A page of a browser cannot send
+/// it to another origin unasked, so that a certificate in a browser speaks for nobody but its user.
+inline constexpr std::string_view tenant_header = "Travertine-Tenant";
+/// The tenant that the caller says is its own: by its token or, with a certificate, by the header above. nullopt: it
+/// says none.
+[[nodiscard]] std::optional<base::TenantId> tenant_of_caller(const http::Request& request);
+
 /// Whether another node is to answer: it owns the shard, and has not sent the request here to be answered.
 [[nodiscard]] bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::Request& request);
 

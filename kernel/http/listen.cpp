@@ -1,8 +1,11 @@
 #include "kernel/http/listen.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace trv::http {
 namespace {
@@ -55,6 +58,50 @@ base::Status listen(StreamAcceptor& acceptor, const ServerOptions& options) {
     return base::fail(ErrorCode::invalid, place + " is not an address of this machine");
   }
   return base::fail(ErrorCode::unavailable, fmt::format("{} cannot be listened on: {}", place, error.message()));
+}
+
+base::Status listen_on_socket(StreamAcceptor& acceptor, const ServerOptions& options) {
+  using asio::local::stream_protocol;
+  constexpr mode_t owner_and_group = 0660;
+  const std::string& path = options.socket_path;
+  if (path.empty() || path.front() != '/' || path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("'{}' cannot be a Unix socket: write an absolute path of at most {} bytes", path,
+                                  sizeof(sockaddr_un::sun_path) - 1));
+  }
+  const stream_protocol::endpoint endpoint(path);
+  error_code error;
+  acceptor.open(stream_protocol(), error);
+  // Before it has a name: nobody else connects in between.
+  if (!error && ::fchmod(acceptor.native_handle(), owner_and_group) != 0)
+    error.assign(errno, boost::system::system_category());
+  if (!error) acceptor.bind(endpoint, error);
+  if (error == asio::error::address_in_use) {
+    struct stat about{};
+    const bool is_socket = ::lstat(path.c_str(), &about) == 0 && S_ISSOCK(about.st_mode);
+    if (!is_socket) {
+      return base::fail(ErrorCode::conflict,
+                        fmt::format("{} exists and is not a socket; remove it or choose another path", path));
+    }
+    asio::io_context io;
+    stream_protocol::socket caller(io);
+    error_code refused;
+    caller.connect(endpoint, refused);
+    if (refused != asio::error::connection_refused) {
+      return base::fail(ErrorCode::conflict,
+                        fmt::format("a process listens on {}; stop it or choose another path", path));
+    }
+    ::unlink(path.c_str());  // of a process that was killed
+    error = {};
+    acceptor.bind(endpoint, error);
+  }
+  // The mask of the process may have taken the group away.
+  if (!error && ::chmod(path.c_str(), owner_and_group) != 0) error.assign(errno, boost::system::system_category());
+  if (!error) acceptor.listen(StreamAcceptor::max_listen_connections, error);
+  if (!error) return {};
+  const bool is_denied = error == asio::error::access_denied;
+  return base::fail(is_denied ? ErrorCode::denied : ErrorCode::unavailable,
+                    fmt::format("{} cannot be listened on: {}", path, error.message()));
 }
 
 }  // namespace trv::http

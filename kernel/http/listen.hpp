@@ -1,5 +1,5 @@
 #pragma once
-// The socket that a server listens on.
+// The sockets that a server listens on.
 
 #include "kernel/http/loop.hpp"
 #include "kernel/http/server.hpp"
@@ -10,5 +10,9 @@ namespace trv::http {
 /// a socket that is none or does not listen), conflict (the port is in use), denied (the port needs a privilege),
 /// unavailable.
 [[nodiscard]] base::Status listen(StreamAcceptor& acceptor, const ServerOptions& options);
+
+/// The same for the Unix socket of the options. Errors: invalid (a path that is none), conflict (a process listens on
+/// it, or another file is there), denied, unavailable.
+[[nodiscard]] base::Status listen_on_socket(StreamAcceptor& acceptor, const ServerOptions& options);
 
 }  // namespace trv::http

@@ -28,6 +28,8 @@ using boost::system::error_code;
 constexpr base::Duration linger_time = std::chrono::seconds(1);
 /// A client sends its request right behind its connection.
 constexpr base::Duration first_word_time = std::chrono::milliseconds(20);
+/// What a handshake may take that is under way when the server stops.
+constexpr base::Duration handshake_time = std::chrono::seconds(1);
 /// Between two lines of the log about peers that were not let in.
 constexpr base::Duration refusal_pause = std::chrono::seconds(10);
 
@@ -87,6 +89,7 @@ class Connection final : public Session {
   void drive();
   void look_at_time();
   void begin_drain() {
+    is_draining_ = true;
     drain();
     if (!may_have_asked()) drive();
   }
@@ -95,6 +98,7 @@ class Connection final : public Session {
  private:
   std::shared_ptr<Connection> shared_connection() { return std::static_pointer_cast<Connection>(shared_from_this()); }
   [[nodiscard]] bool may_have_asked();
+  [[nodiscard]] bool is_about_to_ask() const;
   [[nodiscard]] bool flush();
   void read();
   void read_sealed();
@@ -107,6 +111,8 @@ class Connection final : public Session {
   StreamSocket socket_;
   std::optional<TlsChannel> tls_;  ///< over the socket; goes first
   const base::Duration began_;
+  bool knows_peer_ = false;  ///< by its certificate, where it has shown one
+  bool is_draining_ = false;
   bool driving_ = false;
   bool reading_ = false;
   bool awaiting_writable_ = false;
@@ -117,6 +123,7 @@ class Connection final : public Session {
 
 void Connection::drive() {
   if (closed_ || driving_ || lingering_) return;
+  if (is_draining_ && is_about_to_ask()) return;
   driving_ = true;
   for (;;) {
     const bool again = advance();
@@ -139,6 +146,11 @@ void Connection::drive() {
 bool Connection::may_have_asked() {
   error_code error;
   return !closed_ && !lingering_ && (socket_.available(error) > 0 || loop_->environment.now - began_ < first_word_time);
+}
+
+/// A handshake is under way, with a request behind it.
+bool Connection::is_about_to_ask() const {
+  return tls_ && !tls_->is_established() && loop_->environment.now - began_ < handshake_time;
 }
 
 /// False: the socket takes no more now, or is closed; nothing is to be done before it is writable.
@@ -190,6 +202,9 @@ void Connection::read_sealed() {
     }
     if (error == asio::error::would_block) return self->read_sealed();
     if (!self->tls_->refusal().empty()) return self->turn_away();
+    if (self->tls_->is_established() && !std::exchange(self->knows_peer_, true)) {
+      self->set_certificate_names(self->tls_->peer_names());
+    }
     self->on_read(error, size);
   };
   if (tls_->has_pending()) return asio::post(loop_->io, [go_on] { go_on({}); });

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernel/http/target.hpp"
@@ -20,6 +21,9 @@ inline constexpr std::size_t headers_max = 100;
 
 /// In a request of another node: the address of the client that it has the request from.
 inline constexpr std::string_view client_address_header = "Travertine-Client";
+
+/// In a request of another node: a name of the certificate that its client has shown; once for each.
+inline constexpr std::string_view client_certificate_header = "Travertine-Certificate";
 
 /// Every view that it returns is borrowed from it.
 class Request {
@@ -47,6 +51,9 @@ class Request {
   [[nodiscard]] std::string_view body() const noexcept { return body_; }
   /// The client's IP address without port, for example "127.0.0.1"; also where another node sent the request on.
   [[nodiscard]] std::string_view remote_address() const noexcept { return remote_address_; }
+  /// Of the certificate that the client has shown and its authority has signed, the best first: "sha256:…", "uri:…",
+  /// "dns:…", "email:…", "cn:…".
+  [[nodiscard]] const std::vector<std::string>& certificate_names() const noexcept { return certificate_names_; }
   /// Another node sent it, which has proved that it is one. Headers for nodes count in such a request alone.
   [[nodiscard]] bool is_from_node() const noexcept { return is_from_node_; }
   /// The client's X-Request-Id where it is 1 to 64 characters of A-Z a-z 0-9 . _ -, else one of ours. Answers carry it.
@@ -65,6 +72,7 @@ class Request {
   /// Memory that the body takes.
   [[nodiscard]] std::size_t body_capacity() const noexcept { return body_.capacity(); }
   void set_remote_address(std::string_view address) { remote_address_ = address; }
+  void set_certificate_names(std::vector<std::string> names) { certificate_names_ = std::move(names); }
   void set_from_node(bool is_from_node) { is_from_node_ = is_from_node; }
   void set_id(std::string_view id) { id_ = id; }
   /// `route` and the names of `parameters` must outlive the request.
@@ -90,6 +98,7 @@ class Request {
   std::vector<HeaderPlace> headers_;
   std::string body_;
   std::string remote_address_;
+  std::vector<std::string> certificate_names_;
   bool is_from_node_ = false;
   std::string id_;
 };

@@ -8,10 +8,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <exception>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -57,30 +57,34 @@ class Server::Running {
                                      {}};
       loops_.push_back(std::make_shared<Loop>(std::move(environment), count_));
     }
-    acceptor_.emplace(loops_.front()->io);
-    accept_timer_.emplace(loops_.front()->io);
+    listeners_.push_back(std::make_unique<Listener>(loops_.front()->io));
+    if (!options_.socket_path.empty()) listeners_.push_back(std::make_unique<Listener>(loops_.front()->io));
   }
 
   ~Running() {
     // The first loop's thread hands connections to the others: it ends first.
     for (const auto& loop : loops_) loop->end();
+    if (owns_socket_) ::unlink(options_.socket_path.c_str());
   }
 
   base::Status listen() {
-    TRV_TRY(http::listen(*acceptor_, options_));
-    port_ = port_of(acceptor_->local_endpoint());
+    TRV_TRY(http::listen(listeners_.front()->acceptor, options_));
+    port_ = port_of(listeners_.front()->acceptor.local_endpoint());
+    if (options_.socket_path.empty()) return {};
+    TRV_TRY(listen_on_socket(listeners_.back()->acceptor, options_));
+    owns_socket_ = true;
     return {};
   }
 
   void run() {
-    if (!accepts_when_open()) accept();
+    if (!accepts_when_open()) accept_all();
     for (const auto& loop : loops_) loop->start();
   }
 
   void open() {
     if (!accepts_when_open()) return;
     loops_.front()->post([this] {
-      if (!stopping_) accept();
+      if (!stopping_) accept_all();
     });
   }
 
@@ -90,8 +94,10 @@ class Server::Running {
     loops_.front()->post([this] {
       stopping_ = true;
       error_code ignored;  // nothing is left to do with a listening socket that does not close
-      acceptor_->close(ignored);
-      accept_timer_->cancel();
+      for (const auto& listener : listeners_) {
+        listener->acceptor.close(ignored);
+        listener->timer.cancel();
+      }
       // Behind every connection that was accepted before, so that each is drained.
       loops_.front()->post([this] {
         for (const auto& loop : loops_) loop->post([loop] { loop->drain(); });
@@ -110,20 +116,30 @@ class Server::Running {
   [[nodiscard]] std::size_t connections() const noexcept { return count_->value(); }
 
  private:
+  struct Listener {
+    explicit Listener(asio::io_context& io) : acceptor(io), timer(io) {}
+    StreamAcceptor acceptor;
+    asio::steady_timer timer;  ///< for a pause
+  };
+
   // Connections to a socket that others hold, too, wait in it: the one who held it before has answered all of its own.
   [[nodiscard]] bool accepts_when_open() const noexcept {
     return options_.listening_socket >= 0 && !options_.opens_at_start;
   }
 
-  void accept() {
+  void accept_all() {
+    for (const auto& listener : listeners_) accept(*listener);
+  }
+
+  void accept(Listener& listener) {
     const std::shared_ptr<Loop>& loop = loops_[next_loop_++ % loops_.size()];
-    acceptor_->async_accept(loop->io, [this, loop](error_code error, StreamSocket socket) {
+    listener.acceptor.async_accept(loop->io, [this, loop, &listener](error_code error, StreamSocket socket) {
       if (error && (stopping_ || error == asio::error::operation_aborted)) return;
       if (error) {
         log_->warn("a connection could not be accepted: {}", error.message());
-        accept_timer_->expires_after(accept_pause);
-        accept_timer_->async_wait([this](error_code cancelled) {
-          if (!cancelled && !stopping_) accept();
+        listener.timer.expires_after(accept_pause);
+        listener.timer.async_wait([this, &listener](error_code cancelled) {
+          if (!cancelled && !stopping_) accept(listener);
         });
         return;
       }
@@ -134,7 +150,7 @@ class Server::Running {
         loop->post(
             [loop, handed = std::make_shared<StreamSocket>(std::move(socket))] { loop->adopt(std::move(*handed)); });
       }
-      if (!stopping_) accept();
+      if (!stopping_) accept(listener);
     });
   }
 
@@ -155,8 +171,8 @@ class Server::Running {
   Workers workers_;  // ends behind the loops, which hand it work
   std::shared_ptr<std::atomic<std::size_t>> large_body_bytes_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::vector<std::shared_ptr<Loop>> loops_;
-  std::optional<StreamAcceptor> acceptor_;
-  std::optional<asio::steady_timer> accept_timer_;
+  std::vector<std::unique_ptr<Listener>> listeners_;  ///< of TCP, and of the Unix socket
+  bool owns_socket_ = false;
   std::size_t next_loop_ = 0;
   bool stopping_ = false;
   std::uint16_t port_ = 0;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "kernel/http/client_address.hpp"
 #include "kernel/http/request.hpp"
 #include "kernel/http/router.hpp"
 #include "kernel/http/tls.hpp"
@@ -24,9 +25,13 @@
 namespace trv::http {
 
 struct ServerOptions {
-  std::string address = "127.0.0.1";       ///< an IPv4 or IPv6 address, not a name
-  std::uint16_t port = 0;                  ///< 0: any free one, see Server::port
-  int listening_socket = -1;               ///< one that listens already, instead of address and port; becomes its own
+  std::string address = "127.0.0.1";  ///< an IPv4 or IPv6 address, not a name
+  std::uint16_t port = 0;             ///< 0: any free one, see Server::port
+  int listening_socket = -1;          ///< one that listens already, instead of address and port; becomes its own
+  /// Set: HTTP without TLS on this Unix socket as well, for its owner and its group. A file that no process listens on
+  /// any more is replaced.
+  std::string socket_path = {};
+  TrustedProxies trusted_proxies = {};     ///< who may say that a request comes from another address
   std::size_t threads = 1;                 ///< 1 to 256
   std::size_t body_bytes_max = 1'000'000;  ///< above: 413
   /// What bodies over body_bytes_max, which routes may allow, take together; above: 503.
@@ -58,7 +63,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   /// Binds, listens and starts the threads. Errors: invalid for an option out of range or a bad address; conflict where
-  /// the port is in use; denied where the port needs a privilege; unavailable for the rest. May be tried again.
+  /// the port or the Unix socket is in use; denied where the port needs a privilege; unavailable for the rest. May be
+  /// tried again.
   [[nodiscard]] base::Status start();
 
   /// Serves every route from here on; before it, 503 but for the routes `before_open`. Any thread.

@@ -33,6 +33,7 @@ bool is_request_id(std::string_view text) noexcept {
 
 Session::Session(SessionEnvironment& environment, std::string_view remote_address)
     : environment_(environment),
+      peer_(remote_address),
       large_body_bytes_(environment.large_body_bytes),
       parser_(environment.options->header_bytes_max),
       input_(input_bytes_initial),
@@ -163,6 +164,15 @@ void Session::head_complete() {
     const auto client = request_.header(client_address_header);
     if (!client) return refuse(400, "invalid", fmt::format("a node names its client in {}", client_address_header));
     request_.set_remote_address(*client);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < request_.header_count(); ++i) {
+      const Field field = request_.header_at(i);
+      if (base::equal_ignoring_case(field.name, client_certificate_header)) names.emplace_back(field.value);
+    }
+    request_.set_certificate_names(std::move(names));
+  }
+  if (const auto& proxies = environment_.options->trusted_proxies; !request_.is_from_node() && !proxies.is_empty()) {
+    request_.set_remote_address(client_address(request_, peer_, proxies));
   }
   const Target& target = request_.target();
   if (target.is_asterisk() && request_.method() != "OPTIONS") {

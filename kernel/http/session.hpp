@@ -50,6 +50,9 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   Session(SessionEnvironment& environment, std::string_view remote_address);
   ~Session() override;
 
+  /// Before any bytes are put in.
+  void set_certificate_names(std::vector<std::string> names) { request_.set_certificate_names(std::move(names)); }
+
   /// Room for bytes from the peer; never empty.
   [[nodiscard]] std::span<char> input();
   void input_arrived(std::size_t size);
@@ -125,6 +128,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   }
 
   SessionEnvironment& environment_;
+  const std::string peer_;  ///< its address; requests may come from elsewhere through it
   const std::shared_ptr<std::atomic<std::size_t>> large_body_bytes_;  // the environment may end before the session does
   Phase phase_ = Phase::idle;
   RequestParser parser_;

@@ -15,6 +15,7 @@
 #include <limits>
 #include <utility>
 
+#include "kernel/http/certificate_names.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/frees.hpp"
 
@@ -187,6 +188,11 @@ void TlsChannel::note_refusal() {
     const char* const text = ERR_reason_error_string(code);
     refusal_ = fmt::format("the TLS handshake failed: {}", text != nullptr ? text : "of an unknown reason");
   }
+}
+
+std::vector<std::string> TlsChannel::peer_names() const {
+  const Certificate shown(SSL_get1_peer_certificate(ssl_.get()));
+  return shown ? certificate_names(shown.get()) : std::vector<std::string>();
 }
 
 void TlsChannel::end_output() noexcept {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernel/http/tls_identity.hpp"
 #include "sdk/base/result.hpp"
@@ -54,6 +55,8 @@ class TlsChannel {
 
   /// The handshake is over, and each side that had to has proved itself.
   [[nodiscard]] bool is_established() const noexcept;
+  /// Of the certificate that the peer has shown, see certificate_names; none where it has shown none.
+  [[nodiscard]] std::vector<std::string> peer_names() const;
   /// Why the handshake failed, for people. Empty: it did not.
   [[nodiscard]] const std::string& refusal() const noexcept { return refusal_; }
   /// The peer sent plain HTTP, and can be answered so.

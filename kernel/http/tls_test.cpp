@@ -1,12 +1,16 @@
 // What the server promises to clients over TLS.
 #include "kernel/http/tls.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
+#include <vector>
 
+#include "kernel/http/testing/loopback_server.hpp"
 #include "kernel/http/testing/raw_client.hpp"
 #include "kernel/http/testing/running_server.hpp"
 #include "kernel/http/testing/test_authority.hpp"
@@ -31,6 +35,11 @@ class Tls : public testing::Test {
         "POST", "/echo",
         [](const Request& request, Responder responder) { responder.send(text(200, std::string(request.body()))); },
         {.body_bytes_max = 8'000'000});
+    router.route("GET", "/who", [](const Request& request, Responder responder) {
+      std::string names;
+      for (const std::string& name : request.certificate_names()) names += name + "\n";
+      responder.send(text(200, names));
+    });
     router.route("GET", "/parts", [this](const Request&, Responder responder) {
       Response head;
       head.content_type = "text/plain";
@@ -157,6 +166,38 @@ TEST_F(Tls, a_stop_answers_what_is_under_way_and_ends_the_rest_in_order) {
   EXPECT_TRUE(busy.ended_in_order());
 }
 
+TEST_F(Tls, no_request_on_a_new_connection_is_lost_between_two_servers) {
+  const LoopbackListener listener;
+  const auto begin = [&] {
+    serve({.listening_socket = ::fcntl(listener.socket(), F_DUPFD_CLOEXEC, 0), .opens_at_start = false});
+    running_->server().open();
+  };
+  begin();
+  std::atomic<bool> over = false;
+  std::atomic<int> answered = 0;
+  std::atomic<int> lost = 0;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back([&] {
+      while (!over) {
+        TlsClient client(listener.port());
+        const bool is_answered = client.send("GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") &&
+                                 client.read_all().find("200 OK") != std::string::npos;
+        ++(is_answered ? answered : lost);
+      }
+    });
+  }
+  for (int handovers = 0; handovers < 20; ++handovers) {
+    const int before = answered;
+    while (answered < before + 20) std::this_thread::yield();
+    running_->server().stop(5s);
+    begin();
+  }
+  over = true;
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(lost, 0) << "of " << answered + lost;
+}
+
 // In HTTP/1.0 the end of the connection is the end of the body.
 TEST_F(Tls, a_body_that_is_cut_does_not_end_in_order) {
   serve();
@@ -186,6 +227,24 @@ TEST_F(Tls, a_certificate_of_the_authority_may_be_shown_and_one_of_another_is_re
     EXPECT_FALSE(is_served(authority_.issue({.name = "robot", .to = -60s}), version)) << "expired";
   }
   EXPECT_NE(running_->log_text().find("its certificate is refused: "), std::string::npos);
+}
+
+TEST_F(Tls, a_handler_sees_by_which_names_a_client_is_known) {
+  identity_.authority = authority_.certificate();
+  serve();
+  const auto names = [this](const TlsIdentity& shows) {
+    TlsClient client(port(), {.shows = shows});
+    client.send("GET /who HTTP/1.1\r\nHost: x\r\nTravertine-Certificate: cn:boss\r\nConnection: close\r\n\r\n");
+    const std::string answer = client.read_all();
+    return answer.substr(answer.find("\r\n\r\n") + 4);
+  };
+  EXPECT_EQ(names({}), "") << "a header of a client says nothing";
+  const std::string robot =
+      names(authority_.issue({.name = "robot 7", .also = "email:a@b.c,DNS:Host.Example,URI:spiffe://a/b"}));
+  EXPECT_TRUE(robot.starts_with("sha256:")) << robot;
+  EXPECT_EQ(robot.substr(72), "uri:spiffe://a/b\ndns:host.example\nemail:a@b.c\ncn:robot 7\n");
+  const std::string odd = names(authority_.issue({.name = "line\nend", .also = ""}));
+  EXPECT_EQ(odd.size(), 72U) << "its fingerprint alone: " << odd;
 }
 
 TEST(TlsContext, a_key_of_another_certificate_and_texts_that_are_none_are_refused) {

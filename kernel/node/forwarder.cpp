@@ -57,6 +57,9 @@ Headers headers_of(const http::Request& request, const std::string& forwarded) {
   add(headers, fmt::format("X-Request-Id: {}", request.id()));
   add(headers, fmt::format("{}: {}", forwarded_header, forwarded));
   add(headers, fmt::format("{}: {}", http::client_address_header, request.remote_address()));
+  for (const std::string& name : request.certificate_names()) {
+    add(headers, fmt::format("{}: {}", http::client_certificate_header, name));
+  }
   add(headers, "Expect:");
   if (!request.header("Content-Type")) add(headers, "Content-Type:");
   return headers;

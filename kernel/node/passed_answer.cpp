@@ -16,9 +16,16 @@ constexpr std::size_t answer_bytes_max = std::size_t{256} << 20;
 constexpr std::size_t room_bytes = 262'144;  // of an answer in parts
 constexpr base::Duration look_again_after = std::chrono::milliseconds(200);
 /// Of one connection, or made by the client's library or the server.
-constexpr std::array<std::string_view, 9> not_passed_on = {
-    "Connection",     "Content-Length",           "Date", "Expect", "Host", "Transfer-Encoding", "X-Request-Id",
-    forwarded_header, http::client_address_header};
+constexpr std::array<std::string_view, 10> not_passed_on = {"Connection",
+                                                            "Content-Length",
+                                                            "Date",
+                                                            "Expect",
+                                                            "Host",
+                                                            "Transfer-Encoding",
+                                                            "X-Request-Id",
+                                                            forwarded_header,
+                                                            http::client_address_header,
+                                                            http::client_certificate_header};
 
 }  // namespace
 

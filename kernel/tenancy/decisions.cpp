@@ -173,15 +173,26 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   if (command.expires && *command.expires <= context.now) {
     return fail(ErrorCode::invalid, "the token would have expired already");
   }
+  if (!command.certificate.empty()) {
+    TRV_TRY(check_certificate_name(command.certificate));
+    TRV_EXPECTS(command.hash == certificate_hash(command.certificate));
+    TRV_TRY_ASSIGN(const auto other, store.token_by_hash(state, context.tenant, command.hash));
+    if (other) {
+      return fail(ErrorCode::conflict, fmt::format("token '{}' has the certificate '{}' already; revoke it first",
+                                                   other->id, command.certificate));
+    }
+  }
   FlatBufferBuilder builder;
   const auto id = builder.CreateString(command.id);
   const auto name = builder.CreateString(command.name);
   const auto role = builder.CreateString(to_string(command.role));
   const auto hash = builder.CreateVector(command.hash.data(), command.hash.size());
-  return one(shard::draft(
-      context, "token", command.id, "trv.token.issued",
-      record::finish(builder, schema::tenancy::CreateTokenIssued(builder, id, name, role, hash,
-                                                                 command.expires ? command.expires->ns() : 0))));
+  const auto certificate = command.certificate.empty() ? flatbuffers::Offset<flatbuffers::String>()
+                                                       : builder.CreateString(command.certificate);
+  return one(shard::draft(context, "token", command.id, "trv.token.issued",
+                          record::finish(builder, schema::tenancy::CreateTokenIssued(
+                                                      builder, id, name, role, hash,
+                                                      command.expires ? command.expires->ns() : 0, certificate))));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,

@@ -79,7 +79,9 @@ struct IssueToken {
   Role role = Role::viewer;
   base::Digest hash{};
   std::optional<base::Timestamp> expires;
+  std::string certificate = {};  ///< the hash is certificate_hash() of it; empty: that of a text
 };
+/// Errors: invalid; conflict for an id that is taken, and where another token has this certificate.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const IssueToken& command);
 

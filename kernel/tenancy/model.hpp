@@ -78,7 +78,14 @@ struct Token {
   base::Digest hash{};
   base::Timestamp issued;
   std::optional<base::Timestamp> expires;
+  std::string certificate = {};  ///< a name of the certificate that is shown in place of a text; empty: there is a text
 };
+
+/// Whether it is "sha256:" and 64 digits of hexadecimal, or "uri:", "dns:", "email:" or "cn:" and a name in printable
+/// ASCII, in lower case where it is of hexadecimal or dns; at most 255 bytes. Error: invalid.
+[[nodiscard]] base::Status check_certificate_name(std::string_view name);
+/// What a token with such a certificate is found by; no text of a token has it.
+[[nodiscard]] base::Digest certificate_hash(std::string_view name);
 
 struct Connection {
   std::string name;

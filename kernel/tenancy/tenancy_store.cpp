@@ -76,6 +76,7 @@ Result<Token> token_of(base::BytesView row) {
     token.hash = digest_of(event.hash());
     token.issued = record.time();
     if (event.expires_ns() != 0) token.expires = base::Timestamp(event.expires_ns());
+    token.certificate = text_of(event.certificate());
     return token;
   });
 }

@@ -127,5 +127,118 @@ TEST_F(TlsTest, events_are_followed_over_tls) {
   EXPECT_THAT(stream.read_until("data:"), HasSubstr("event:"));
 }
 
+/// A client with a certificate, and a server that asks for one.
+class ClientCertificateTest : public TlsTest {
+ protected:
+  void SetUp() override {
+    start({{"TRAV_HTTP_CLIENT_AUTHORITY_FILE", write("clients.pem", clients_.certificate())}});
+    ASSERT_NE(daemon_, nullptr);
+    robot_ = clients_.issue({.name = "robot", .also = "URI:spiffe://example/robot"});
+  }
+  struct Request {
+    std::string method = "GET";
+    std::string path = "/v1/whoami";
+    std::string headers = {};
+    std::string body = {};
+  };
+  /// Status line, headers and body.
+  [[nodiscard]] std::string ask(const http::TlsIdentity& shows, const Request& request) const {
+    http::TlsClient client(port(), {.shows = shows});
+    client.send(fmt::format("{} {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}{}Content-Length: {}\r\n\r\n{}",
+                            request.method, request.path, request.headers,
+                            request.body.empty() ? "" : "Content-Type: application/json\r\n", request.body.size(),
+                            request.body));
+    return client.read_all();
+  }
+  [[nodiscard]] std::string as_operator(const std::string& method, const std::string& path, std::string body) const {
+    return ask({}, {method, path, bearer(daemon_->operator_token()), std::move(body)});
+  }
+  static std::string bearer(const std::string& token) { return "Authorization: Bearer " + token + "\r\n"; }
+  static json::value body_of(const std::string& answer) {
+    return json::parse(answer.substr(answer.find("\r\n\r\n") + 4));
+  }
+  /// The answer to a token of the tenant for a certificate.
+  [[nodiscard]] std::string issue(const std::string& certificate, const std::string& tenant = "system",
+                                  const std::string& more = "") const {
+    return as_operator("POST", "/v1/tenants/" + tenant + "/tokens",
+                       fmt::format(R"({{"name":"robot","role":"owner","certificate":"{}"{}}})", certificate, more));
+  }
+
+  http::TestAuthority clients_{"authority of clients"};
+  http::TlsIdentity robot_;
+  const std::string system_ = "Travertine-Tenant: system\r\n";
+};
+
+TEST_F(ClientCertificateTest, a_certificate_is_shown_in_place_of_a_token_until_that_is_revoked) {
+  EXPECT_THAT(ask(robot_, {.headers = system_}), HasSubstr("401 Unauthorized")) << "it is not bound to anything";
+  const std::string issued = issue("uri:spiffe://example/robot");
+  ASSERT_THAT(issued, HasSubstr("201 Created"));
+  EXPECT_FALSE(body_of(issued).as_object().contains("token"));
+  const std::string id(body_of(issued).at("id").as_string());
+  const std::string who = ask(robot_, {.headers = system_});
+  ASSERT_THAT(who, HasSubstr("200 OK"));
+  EXPECT_EQ(body_of(who).at("token_id").as_string(), id);
+  // As any token: in a decision it is the actor, and in the trail.
+  EXPECT_THAT(ask(robot_, {"POST", "/v1/tenants", system_, R"({"id":"acme"})"}), HasSubstr("201 Created"));
+  EXPECT_THAT(as_operator("GET", "/v1/tenants/system/events?limit=500", ""), HasSubstr("token:" + id));
+  EXPECT_THAT(as_operator("DELETE", "/v1/tenants/system/tokens/" + id, ""), HasSubstr("204 No Content"));
+  EXPECT_THAT(ask(robot_, {.headers = system_}), HasSubstr("401 Unauthorized"));
+}
+
+TEST_F(ClientCertificateTest, it_speaks_in_the_tenant_that_it_is_bound_in_and_names_and_in_no_other) {
+  ASSERT_THAT(as_operator("POST", "/v1/tenants", R"({"id":"acme"})"), HasSubstr("201 Created"));
+  ASSERT_THAT(issue("cn:robot", "acme"), HasSubstr("201 Created"));
+  EXPECT_THAT(ask(robot_, {.headers = "Travertine-Tenant: acme\r\n"}), HasSubstr("200 OK"));
+  EXPECT_THAT(ask(robot_, {.headers = system_}), HasSubstr("401 Unauthorized"));
+  EXPECT_THAT(ask(robot_, {.headers = "Travertine-Tenant: none\r\n"}), HasSubstr("401 Unauthorized"));
+  EXPECT_THAT(ask(robot_, {.path = "/v1/tenants/system/tokens", .headers = "Travertine-Tenant: acme\r\n"}),
+              HasSubstr("404 Not Found"));
+  const std::string unnamed = ask(robot_, {.path = "/v1/tenants/acme/tokens"});
+  EXPECT_THAT(unnamed, HasSubstr("401 Unauthorized")) << "a page in a browser could send this";
+  EXPECT_THAT(unnamed, HasSubstr("Travertine-Tenant"));
+  EXPECT_THAT(ask({}, {.headers = "Travertine-Tenant: acme\r\nTravertine-Certificate: cn:robot\r\n"}),
+              HasSubstr("401 Unauthorized"));
+}
+
+TEST_F(ClientCertificateTest, a_token_in_the_request_goes_before_the_certificate) {
+  ASSERT_THAT(issue("cn:robot"), HasSubstr("201 Created"));
+  EXPECT_THAT(ask(robot_, {.headers = system_ + bearer("trv_system_x_y")}), HasSubstr("401 Unauthorized"));
+  const std::string who = ask(robot_, {.headers = bearer(daemon_->operator_token())});
+  EXPECT_THAT(who, HasSubstr("200 OK"));
+  EXPECT_THAT(ask({}, {.headers = bearer("certificate cn:robot")}), HasSubstr("401 Unauthorized"));
+}
+
+TEST_F(ClientCertificateTest, a_certificate_of_another_authority_is_refused_in_the_handshake) {
+  ASSERT_THAT(issue("cn:robot"), HasSubstr("201 Created"));
+  EXPECT_EQ(ask(http::TestAuthority("another").issue({.name = "robot"}), {.headers = system_}), "");
+  EXPECT_EQ(ask(authority_.issue({.name = "robot"}), {.headers = system_}), "") << "the authority of the server";
+}
+
+TEST_F(ClientCertificateTest, a_fingerprint_a_time_and_a_second_token_of_one_certificate) {
+  EXPECT_THAT(issue("sha256:ABC"), HasSubstr("400 Bad Request"));
+  EXPECT_THAT(issue("robot"), HasSubstr("is not a name of a certificate"));
+  ASSERT_THAT(issue("cn:robot", "system", R"(,"expires_in_seconds":2)"), HasSubstr("201 Created"));
+  EXPECT_THAT(issue("cn:robot"), HasSubstr("409 Conflict"));
+  EXPECT_THAT(ask(robot_, {.headers = system_}), HasSubstr("200 OK"));
+  EXPECT_TRUE(eventually([&] { return ask(robot_, {.headers = system_}).find("401 ") != std::string::npos; }));
+  const std::vector<std::string> create = {"token",
+                                           "create",
+                                           "robot",
+                                           "--role",
+                                           "viewer",
+                                           "--certificate-of",
+                                           write("robot.pem", robot_.certificate),
+                                           "--tenant",
+                                           "system",
+                                           "--token",
+                                           daemon_->operator_token(),
+                                           "--url",
+                                           daemon_->url()};
+  EXPECT_EQ(trav(create), 0);
+  EXPECT_EQ(trav({"tenant", "list", "--tenant", "system", "--url", daemon_->url(), "--certificate",
+                  write("robot.pem", robot_.certificate), "--certificate-key", write("robot.key", robot_.key)}),
+            0);
+}
+
 }  // namespace
 }  // namespace trv::api

@@ -91,7 +91,7 @@ void name_files(CURL* handle, const TlsFiles& tls) {
   set_ok(curl_easy_setopt(handle, CURLOPT_SSLKEY, key.c_str()));
 }
 
-Headers prepare(CURL* handle, const std::string& url, const std::string& token, const TlsFiles& tls,
+Headers prepare(CURL* handle, const std::string& url, const Caller& caller, const TlsFiles& tls,
                 const HttpRequest& request, Exchange& exchange) {
   curl_easy_reset(handle);
   const bool is_local = url.starts_with(unix_prefix);
@@ -122,7 +122,8 @@ Headers prepare(CURL* handle, const std::string& url, const std::string& token, 
     static_cast<void>(headers.release());
     headers.reset(longer);
   };
-  if (!token.empty()) add("Authorization: Bearer " + token);
+  if (!caller.token.empty()) add("Authorization: Bearer " + caller.token);
+  if (!caller.tenant.empty()) add("Travertine-Tenant: " + caller.tenant);
   if (!request.content_type.empty()) add("Content-Type: " + request.content_type);
   add("Expect:");
   for (const std::string& line : request.headers) add(line);
@@ -223,9 +224,9 @@ struct HttpClient::Connection {
   std::unique_ptr<CURL, base::Frees<curl_easy_cleanup>> handle{curl_easy_init()};
 };
 
-HttpClient::HttpClient(std::string url, std::string token, TlsFiles tls)
+HttpClient::HttpClient(std::string url, Caller caller, TlsFiles tls)
     : url_(std::move(url)),
-      token_(std::move(token)),
+      caller_(std::move(caller)),
       tls_(std::move(tls)),
       connection_(std::make_unique<Connection>()) {
   TRV_ENSURES(connection_->handle != nullptr);
@@ -239,7 +240,7 @@ base::Result<HttpResponse> HttpClient::send(const HttpRequest& request, const On
   CURL* handle = connection_->handle.get();
   Exchange exchange;
   exchange.on_upload = &on_upload;
-  const Headers headers = prepare(handle, url_, token_, tls_, request, exchange);
+  const Headers headers = prepare(handle, url_, caller_, tls_, request, exchange);
   const CURLcode code = curl_easy_perform(handle);
   if (code != CURLE_OK) return base::fail(failure_of(code, url_, exchange));
   exchange.response.status = status_of(handle);
@@ -293,7 +294,7 @@ base::Result<HttpStream> HttpClient::open(const HttpRequest& request) {
   auto state = std::make_unique<HttpStream::State>();
   state->url = url_;
   state->request = request;
-  state->headers = prepare(state->handle.get(), url_, token_, tls_, state->request, state->exchange);
+  state->headers = prepare(state->handle.get(), url_, caller_, tls_, state->request, state->exchange);
   // A quiet stream is a healthy one.
   set_ok(curl_easy_setopt(state->handle.get(), CURLOPT_LOW_SPEED_TIME, 0L));
   TRV_ASSERT(curl_multi_add_handle(state->multi.get(), state->handle.get()) == CURLM_OK);

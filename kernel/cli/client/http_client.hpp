@@ -70,10 +70,16 @@ struct TlsFiles {
   std::string key = {};          ///< of that certificate; empty: it is in the same file
 };
 
+/// Who sends a request.
+struct Caller {
+  std::string token;        ///< empty: none
+  std::string tenant = {};  ///< in which the certificate has a token; empty: the token says it
+};
+
 class HttpClient {
  public:
-  /// `url` as check_url takes it; `token` may be empty.
-  HttpClient(std::string url, std::string token, TlsFiles tls = {});
+  /// `url` as check_url takes it.
+  HttpClient(std::string url, Caller caller, TlsFiles tls);
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
@@ -86,7 +92,7 @@ class HttpClient {
   struct Connection;
 
   std::string url_;
-  std::string token_;
+  Caller caller_;
   TlsFiles tls_;
   std::unique_ptr<Connection> connection_;
 };

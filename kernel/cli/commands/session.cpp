@@ -193,12 +193,14 @@ base::Result<std::string> Session::token_for(Speaker speaker) {
   TRV_TRY_ASSIGN(const Credentials* known, credentials());
   if (speaker == Speaker::operator_) {
     if (const Credential* credential = known->find(server, "system")) return credential->token;
+    if (!tls_files().certificate.empty()) return std::string();
   }
   if (speaker == Speaker::anybody && tenant_named().empty()) {
     if (const auto any = known->of(server); !any.empty()) return any.front().token;
   }
   TRV_TRY_ASSIGN(const std::string name, tenant());
   if (const Credential* credential = known->find(server, name)) return credential->token;
+  if (!tls_files().certificate.empty()) return std::string();
   return base::fail(ErrorCode::invalid, fmt::format("no token for tenant '{}' at {}: run `trav login --url {} --token "
                                                     "TOKEN`, or set TRAV_TOKEN",
                                                     name, server, server));
@@ -209,7 +211,16 @@ base::Result<HttpClient*> Session::client(Speaker speaker) {
   if (client == nullptr) {
     TRV_TRY_ASSIGN(std::string server, url());
     TRV_TRY_ASSIGN(std::string token, token_for(speaker));
-    client = std::make_unique<HttpClient>(std::move(server), std::move(token), tls_files());
+    // A certificate speaks for the tenant that is named beside it.
+    std::string own_tenant;
+    if (token.empty() && speaker != Speaker::nobody) {
+      own_tenant = "system";
+      if (speaker != Speaker::operator_) {
+        TRV_TRY_ASSIGN(own_tenant, tenant());
+      }
+    }
+    client =
+        std::make_unique<HttpClient>(std::move(server), Caller{std::move(token), std::move(own_tenant)}, tls_files());
   }
   return client.get();
 }

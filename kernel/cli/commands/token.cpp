@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
+#include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/json/serialize.hpp"
+#include "sdk/base/bytes.hpp"
+#include "sdk/base/digest.hpp"
 
 namespace trv::cli {
 namespace {
@@ -16,6 +20,7 @@ struct TokenArguments {
   std::string name;
   std::string role;
   std::string expires;
+  std::string certificate;
   bool as_operator = false;
   std::string limit;
   std::string cursor;
@@ -36,6 +41,27 @@ std::optional<std::int64_t> seconds_of(std::string_view text) {
   }
 }
 
+// Of the first certificate in a PEM file its fingerprint; any other text is a name already.
+base::Result<std::string> certificate_name(const std::string& given) {
+  constexpr std::size_t file_bytes_max = 65'536;
+  constexpr std::string_view begin = "-----BEGIN CERTIFICATE-----";
+  constexpr std::string_view end = "-----END CERTIFICATE-----";
+  constexpr std::string_view kinds[] = {"sha256:", "uri:", "dns:", "email:", "cn:"};
+  if (std::ranges::any_of(kinds, [&](std::string_view kind) { return given.starts_with(kind); })) return given;
+  TRV_TRY_ASSIGN(const std::string pem, read_file(given, file_bytes_max));
+  const auto from = pem.find(begin);
+  const auto to = pem.find(end, from);
+  std::optional<base::Bytes> bytes;
+  if (to != std::string::npos) {
+    std::string text = pem.substr(from + begin.size(), to - from - begin.size());
+    std::erase_if(text, [](char c) { return c == '\n' || c == '\r'; });
+    bytes = base::from_base64(text);
+  }
+  if (bytes) return "sha256:" + base::to_hex(base::sha256(*bytes));
+  return base::fail(base::ErrorCode::invalid,
+                    fmt::format("--certificate-of {}: no certificate in PEM form is in it", given));
+}
+
 base::Result<ExitCode> create(Session& session, const TokenArguments& arguments) {
   json::Value body = {{"name", arguments.name}, {"role", arguments.role}};
   if (!arguments.expires.empty()) {
@@ -47,15 +73,23 @@ base::Result<ExitCode> create(Session& session, const TokenArguments& arguments)
     }
     body.set("expires_in_seconds", *seconds);
   }
+  if (!arguments.certificate.empty()) {
+    TRV_TRY_ASSIGN(std::string name, certificate_name(arguments.certificate));
+    body.set("certificate", std::move(name));
+  }
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
   TRV_TRY_ASSIGN(
       const HttpResponse response,
       session.call(
           arguments.as_operator ? Speaker::operator_ : Speaker::member,
           {.method = "POST", .target = target, .content_type = "application/json", .body = json::serialize(body)}));
-  session.print_object(response,
-                       {{"id", "id"}, {"name", "name"}, {"role", "role"}, {"expires", "expires"}, {"token", "token"}});
-  if (!session.as_json()) session.note("The token is shown once; keep it now.");
+  session.print_object(response, {{"id", "id"},
+                                  {"name", "name"},
+                                  {"role", "role"},
+                                  {"expires", "expires"},
+                                  {"certificate", "certificate"},
+                                  {"token", "token"}});
+  if (!session.as_json() && arguments.certificate.empty()) session.note("The token is shown once; keep it now.");
   return ExitCode::ok;
 }
 
@@ -69,16 +103,22 @@ void add_token(CommandTree& tree) {
       .argument("NAME", arguments->name, "What it is for")
       .choice("--role", {"viewer", "owner"}, arguments->role, "What it may do", Need::required)
       .option("--expires", "TIME", arguments->expires, "30d, 12h, 15m; default never")
+      .option("--certificate-of", "NAME|FILE", arguments->certificate,
+              "Proved by a client certificate: sha256:FINGERPRINT, uri:, dns:, email: or cn:NAME, or its PEM file")
       .flag("--as-operator", arguments->as_operator, "For a tenant that has no owner token left")
       .does([arguments](Session& session) { return create(session, *arguments); });
   noun.verb("list", "List tokens, never their secrets")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
-        return session.print_list(
-            Speaker::member, {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
-            {{"ID", "id", Fit::id}, {"NAME", "name"}, {"ROLE", "role"}, {"EXPIRES", "expires", Fit::time}},
-            "No tokens.");
+        return session.print_list(Speaker::member,
+                                  {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
+                                  {{"ID", "id", Fit::id},
+                                   {"NAME", "name"},
+                                   {"ROLE", "role"},
+                                   {"EXPIRES", "expires", Fit::time},
+                                   {"CERTIFICATE", "certificate"}},
+                                  "No tokens.");
       });
   noun.verb("revoke", "End a token at once")
       .argument("ID", arguments->name, "As `trav token list` shows it")
