@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -29,6 +30,9 @@ Status check_ready(const config::Config& config) {
   return base::fail(ErrorCode::unavailable, fmt::format("/readyz answers {}", status));
 }
 
+constexpr std::array<const char*, 4> units = {"travertine.socket", "travertine.service", "travertine-zygote.socket",
+                                              "travertine-zygote@.service"};
+
 class SystemdService final : public Service {
  public:
   SystemdService(const Places& places, const config::Config& config, Changes& changes, const base::Clock& clock)
@@ -37,7 +41,7 @@ class SystemdService final : public Service {
   Status start() override {
     const Installation installation(places_, changes_);
     const std::filesystem::path from = places_.version(installation.current()) / "share/systemd";
-    for (const char* unit : {"travertine.socket", "travertine.service"}) {
+    for (const char* unit : units) {
       TRV_TRY_ASSIGN(const base::Bytes text, base::read_file(from / unit, 100'000));
       TRV_TRY(changes_.write(places_.units() / unit, base::as_text(text), 0644));
     }
@@ -47,8 +51,8 @@ class SystemdService final : public Service {
   Status restart() override { return changes_.run({"systemctl", "restart", "travertine.service"}); }
   Status stop() override {
     TRV_TRY(changes_.run({"systemctl", "disable", "--now", "travertine.socket", "travertine.service"}));
-    for (const char* unit : {"travertine.socket", "travertine.service"})
-      TRV_TRY(changes_.remove(places_.units() / unit));
+    TRV_TRY(changes_.run({"systemctl", "stop", "travertine-zygote.socket"}));
+    for (const char* unit : units) TRV_TRY(changes_.remove(places_.units() / unit));
     return changes_.run({"systemctl", "daemon-reload"});
   }
   bool is_running() override {

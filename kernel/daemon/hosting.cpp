@@ -76,9 +76,11 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
   }
   const std::string bounds = groups ? (*groups)->description() : "each process alone";
   const bool needs_all = config.plugins_isolation == "required";
-  auto isolation = plugin_host::Isolation::start(
-      {.program = configuration.trial_program, .folder = absolute, .needs_namespaces = needs_all}, {}, clock,
-      groups ? *std::move(groups) : nullptr);
+  auto isolation = plugin_host::Isolation::start({.program = configuration.trial_program,
+                                                  .folder = absolute,
+                                                  .needs_namespaces = needs_all,
+                                                  .service = config.plugins_zygote_socket},
+                                                 {}, clock, groups ? *std::move(groups) : nullptr);
   if (!isolation) {
     configuration.no_isolation = fmt::format(
         "{}; an operator may run it in travd's own process (plugins.in_process), or give up this wall for all "

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +57,7 @@ base::Result<pid_t> spawn(const ZygoteConfiguration& configuration, int control)
 }  // namespace
 
 base::Result<std::unique_ptr<Zygote>> Zygote::start(const ZygoteConfiguration& configuration) {
+  if (!configuration.service.empty()) return connect(configuration.service);
   TRV_EXPECTS(configuration.program.is_absolute() && configuration.folder.is_absolute());
   TRV_EXPECTS(configuration.refused < 0 || configuration.refused > refused_file);
   int ends[2];
@@ -69,14 +72,41 @@ base::Result<std::unique_ptr<Zygote>> Zygote::start(const ZygoteConfiguration& c
   TRV_TRY_ASSIGN(const pid_t pid, spawn(configuration, theirs.number()));
   theirs.close();  // else nobody hears that it ended
   std::unique_ptr<Zygote> zygote(new Zygote(pid, std::move(ours)));
-  TRV_TRY_ASSIGN(const std::optional<Heard> first, zygote->receive(true));
-  if (!first || first->word.kind != ZygoteWord::Kind::walls) return base::fail(gone("says nothing of its walls"));
-  zygote->walls_ = {.no_namespaces = first->word.text.data(), .landlock_version = first->word.number};
+  TRV_TRY(zygote->hear_walls());
   return zygote;
+}
+
+base::Result<std::unique_ptr<Zygote>> Zygote::connect(const std::filesystem::path& service) {
+  const std::string path = service.string();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return base::fail(gone(fmt::format("has too long a path: {}", path)));
+  std::memcpy(address.sun_path, path.data(), path.size());
+  OpenFile ours(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  // A zygote that does not answer holds nobody up for good.
+  const timeval patience{.tv_sec = 10, .tv_usec = 0};
+  if (!ours.is_open() || ::setsockopt(ours.number(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0 ||
+      ::connect(ours.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return base::fail(
+        gone(fmt::format("is not reached at {}: {}; start the service that listens there "
+                         "(travertine-zygote.socket), or leave plugins.zygote_socket empty",
+                         path, std::strerror(errno))));
+  }
+  std::unique_ptr<Zygote> zygote(new Zygote(-1, std::move(ours)));
+  TRV_TRY(zygote->hear_walls());
+  return zygote;
+}
+
+base::Status Zygote::hear_walls() {
+  TRV_TRY_ASSIGN(const std::optional<Heard> first, receive(true));
+  if (!first || first->word.kind != ZygoteWord::Kind::walls) return base::fail(gone("says nothing of its walls"));
+  walls_ = {.no_namespaces = first->word.text.data(), .landlock_version = first->word.number};
+  return {};
 }
 
 Zygote::~Zygote() {
   control_.close();
+  if (pid_ < 0) return;
   ::kill(pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }

@@ -46,6 +46,9 @@ struct ZygoteConfiguration {
   /// A pipe to which processes write the name of each system call that is refused them, once a process, one a line; it
   /// outlives the zygote. -1: nobody looks.
   int refused = -1;
+  /// Set: a Unix socket (SEQPACKET) at which the service manager starts a zygote for each connection, of this build and
+  /// for this folder; `program`, `ready_count`, `needs_namespaces` and `refused` are its affair.
+  std::filesystem::path service = {};
 };
 
 class Zygote {
@@ -74,9 +77,11 @@ class Zygote {
     base::OpenFile socket;
     base::OpenFile process;
   };
+  [[nodiscard]] static base::Result<std::unique_ptr<Zygote>> connect(const std::filesystem::path& service);
+  [[nodiscard]] base::Status hear_walls();
   [[nodiscard]] base::Result<std::optional<Heard>> receive(bool waits);
 
-  const pid_t pid_;
+  const pid_t pid_;  ///< -1: a child of the service manager
   base::OpenFile control_;
   Walls walls_;
 };
