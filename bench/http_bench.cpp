@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <spdlog/sinks/null_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -22,6 +25,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +33,8 @@
 #include "bench/bare_server.hpp"
 #include "bench/report.hpp"
 #include "kernel/http/server.hpp"
+#include "kernel/http/testing/test_authority.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace {
 
@@ -54,6 +60,7 @@ sockaddr_in loopback(std::uint16_t port) {
 
 struct Load {
   double requests_per_s = 0;
+  double p50_us = 0;
   double p99_us = 0;
   double server_cpu_us = 0;  ///< of the whole process but the client thread, per request
 };
@@ -67,10 +74,57 @@ double cpu_us(int who) {
   return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
+using Ssl = std::unique_ptr<SSL, trv::base::Frees<SSL_free>>;
+using SslContext = std::unique_ptr<SSL_CTX, trv::base::Frees<SSL_CTX_free>>;
+
+/// A socket, perhaps with TLS over it.
+struct Wire {
+  int socket = -1;
+  Ssl ssl = nullptr;
+
+  Wire(std::uint16_t port, SSL_CTX* tls) : socket(::socket(AF_INET, SOCK_STREAM, 0)) {
+    const sockaddr_in address = loopback(port);
+    if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("connect");
+    const int on = 1;
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (tls == nullptr) return;
+    ssl.reset(SSL_new(tls));
+    SSL_set_fd(ssl.get(), socket);
+    if (SSL_connect(ssl.get()) != 1) give_up("TLS handshake");
+  }
+  void send(std::string_view bytes) const {
+    const auto size = static_cast<ssize_t>(bytes.size());
+    const ssize_t sent = ssl ? SSL_write(ssl.get(), bytes.data(), static_cast<int>(size))
+                             : ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent != size) give_up("send");
+  }
+  [[nodiscard]] std::size_t receive(std::span<char> bytes) const {
+    const ssize_t got = ssl ? SSL_read(ssl.get(), bytes.data(), static_cast<int>(bytes.size()))
+                            : ::recv(socket, bytes.data(), bytes.size(), 0);
+    if (got <= 0) give_up("reading answers");
+    return static_cast<std::size_t>(got);
+  }
+};
+
+/// Handshakes a second, one after the other, each with one request; without resumption.
+double handshakes_per_s(std::uint16_t port, SSL_CTX* tls, SteadyClock::duration length) {
+  std::array<char, 4096> bytes{};
+  std::size_t count = 0;
+  const auto began = SteadyClock::now();
+  for (; SteadyClock::now() - began < length; ++count) {
+    const Wire wire(port, tls);
+    wire.send(request);
+    static_cast<void>(wire.receive(bytes));
+    ::close(wire.socket);
+  }
+  return static_cast<double>(count) / std::chrono::duration<double>(SteadyClock::now() - began).count();
+}
+
 /// One client thread, this one, drives `connections` with one request in flight on each (or `pipelined`) for `length`.
-Load drive(std::uint16_t port, std::size_t connections, std::size_t pipelined, SteadyClock::duration length) {
+Load drive(std::uint16_t port, std::size_t connections, std::size_t pipelined, SteadyClock::duration length,
+           SSL_CTX* tls = nullptr) {
   struct Peer {
-    int socket = -1;
+    std::unique_ptr<Wire> wire;
     std::size_t bytes_due = 0;
     SteadyClock::time_point sent;
   };
@@ -82,25 +136,18 @@ Load drive(std::uint16_t port, std::size_t connections, std::size_t pipelined, S
   char bytes[64 * 1024];
   for (std::size_t i = 0; i < peers.size(); ++i) {
     Peer& peer = peers[i];
-    peer.socket = ::socket(AF_INET, SOCK_STREAM, 0);
-    const sockaddr_in address = loopback(port);
-    if (::connect(peer.socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("connect");
-    const int on = 1;
-    ::setsockopt(peer.socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    peer.wire = std::make_unique<Wire>(port, tls);
     // One request first: it tells how long an answer is, and that it is one.
-    if (::send(peer.socket, request.data(), request.size(), 0) < 0) give_up("send");
-    const ssize_t got = ::recv(peer.socket, bytes, sizeof bytes, 0);
-    if (got <= 0 || std::string_view(bytes, 15) != "HTTP/1.1 200 OK") give_up("first answer");
-    answer_bytes = static_cast<std::size_t>(got);
+    peer.wire->send(request);
+    answer_bytes = peer.wire->receive(bytes);
+    if (std::string_view(bytes, 15) != "HTTP/1.1 200 OK") give_up("first answer");
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = i;
-    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, peer.socket, &event) != 0) give_up("epoll_ctl");
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, peer.wire->socket, &event) != 0) give_up("epoll_ctl");
   }
   const auto send_batch = [&](Peer& peer, SteadyClock::time_point now) {
-    if (::send(peer.socket, batch.data(), batch.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(batch.size())) {
-      give_up("send");
-    }
+    peer.wire->send(batch);
     peer.bytes_due = answer_bytes * pipelined;
     peer.sent = now;
   };
@@ -119,9 +166,11 @@ Load drive(std::uint16_t port, std::size_t connections, std::size_t pipelined, S
     now = SteadyClock::now();
     for (int i = 0; i < count; ++i) {
       Peer& peer = peers[events[i].data.u64];
-      const ssize_t got = ::recv(peer.socket, bytes, sizeof bytes, 0);
-      if (got <= 0 || static_cast<std::size_t>(got) > peer.bytes_due) give_up("reading answers");
-      peer.bytes_due -= static_cast<std::size_t>(got);
+      do {
+        const std::size_t got = peer.wire->receive(bytes);
+        if (got > peer.bytes_due) give_up("reading answers");
+        peer.bytes_due -= got;
+      } while (peer.wire->ssl && SSL_pending(peer.wire->ssl.get()) > 0);
       if (peer.bytes_due > 0) continue;
       answered += pipelined;
       took_us.push_back(
@@ -131,10 +180,11 @@ Load drive(std::uint16_t port, std::size_t connections, std::size_t pipelined, S
   }
   const double seconds = std::chrono::duration<double>(now - began).count();
   const double cpu_after = cpu_us(RUSAGE_SELF) - cpu_us(RUSAGE_THREAD);
-  for (const Peer& peer : peers) ::close(peer.socket);
+  for (const Peer& peer : peers) ::close(peer.wire->socket);
   ::close(epoll);
   std::sort(took_us.begin(), took_us.end());
-  return {static_cast<double>(answered) / seconds, static_cast<double>(took_us[took_us.size() * 99 / 100]),
+  return {static_cast<double>(answered) / seconds, static_cast<double>(took_us[took_us.size() / 2]),
+          static_cast<double>(took_us[took_us.size() * 99 / 100]),
           (cpu_after - cpu_before) / static_cast<double>(answered)};
 }
 
@@ -150,22 +200,34 @@ int main() {
     const bench::BareServer server{std::string(fixed_answer)};
     bare = drive(server.port(), connections, 1, length);
   }
-  http::Router router;
-  router.route("GET", "/v1/tenants/{tenant}/instances/{id}", [](const http::Request&, http::Responder responder) {
-    responder.send(http::json_text(200, "{\"ok\":true}"));
-  });
   base::SystemClock clock;
   base::SystemRandom random;
-  http::Server server({.threads = 1}, std::move(router), clock, random,
-                      std::make_shared<spdlog::logger>("bench", std::make_shared<spdlog::sinks::null_sink_mt>()));
-  if (const base::Status started = server.start(); !started) {
-    fmt::print(stderr, "http_bench: {}\n", started.error().message());
-    return 1;
-  }
-  const Load one = drive(server.port(), 1, 1, length);
-  const Load many = drive(server.port(), connections, 1, length);
-  const Load pipelined = drive(server.port(), connections, 16, length);
-  server.stop(std::chrono::seconds(1));
+  const auto serve = [&](http::ServerOptions options) {
+    http::Router router;
+    router.route("GET", "/v1/tenants/{tenant}/instances/{id}", [](const http::Request&, http::Responder responder) {
+      responder.send(http::json_text(200, "{\"ok\":true}"));
+    });
+    auto server = std::make_unique<http::Server>(
+        std::move(options), std::move(router), clock, random,
+        std::make_shared<spdlog::logger>("bench", std::make_shared<spdlog::sinks::null_sink_mt>()));
+    if (const base::Status started = server->start(); !started) give_up(started.error().message());
+    return server;
+  };
+  std::unique_ptr<http::Server> server = serve({.threads = 1});
+  const Load one = drive(server->port(), 1, 1, length);
+  const Load many = drive(server->port(), connections, 1, length);
+  const Load pipelined = drive(server->port(), connections, 16, length);
+  server->stop(std::chrono::seconds(1));
+
+  ::signal(SIGPIPE, SIG_IGN);  // as travd does
+  const http::TestAuthority authority;
+  const auto context = http::TlsContext::for_clients(authority.issue());
+  if (!context) give_up(context.error().message());
+  server = serve({.threads = 1, .tls = [&] { return context; }});
+  const SslContext tls(SSL_CTX_new(TLS_client_method()));
+  const Load sealed = drive(server->port(), connections, 1, length, tls.get());
+  const double handshakes = handshakes_per_s(server->port(), tls.get(), length);
+  server->stop(std::chrono::seconds(1));
 
   constexpr std::string_view bare_loop = "bare epoll loop with a fixed answer, 64 connections";
   bench::report({.name = "http_requests",
@@ -194,5 +256,26 @@ int main() {
                  .unit = "requests/s",
                  .compares_with = "64 connections",
                  .ratio = one.requests_per_s / many.requests_per_s});
+  constexpr std::string_view plain = "the same without TLS";
+  bench::report({.name = "http_requests_tls",
+                 .value = sealed.requests_per_s,
+                 .unit = "requests/s",
+                 .compares_with = plain,
+                 .ratio = sealed.requests_per_s / many.requests_per_s});
+  bench::report({.name = "http_request_p50_tls",
+                 .value = sealed.p50_us,
+                 .unit = "us",
+                 .compares_with = plain,
+                 .ratio = sealed.p50_us / many.p50_us});
+  bench::report({.name = "http_request_p99_tls",
+                 .value = sealed.p99_us,
+                 .unit = "us",
+                 .compares_with = plain,
+                 .ratio = sealed.p99_us / many.p99_us});
+  bench::report({.name = "http_handshakes_tls",
+                 .value = handshakes,
+                 .unit = "handshakes/s",
+                 .compares_with = "requests on connections that are open, with TLS",
+                 .ratio = handshakes / sealed.requests_per_s});
   return 0;
 }
