@@ -176,6 +176,11 @@ base::Status Kernel::compose(StartReport& report) {
     TRV_TRY_ASSIGN(parts.certificate, ServedCertificate::open(config_, clock_, logger_));
     http.tls = [&certificate = *parts.certificate] { return certificate.context(); };
   }
+  parts.make_watch(config_);
+  http.on_answered = [&watch = *parts.watch](const http::Request& request, int status, base::Duration took) {
+    // Another node has counted what it forwards.
+    if (request.route().starts_with("/v1/") && !request.is_from_node()) watch.answered(status, took);
+  };
   const gateway::Ports ports{.node = *parts.node,
                              .packages = {*parts.packages, *parts.plugins, *parts.follower, parts.package_policy},
                              .secrets = {*parts.secrets, *parts.secret_follower},
@@ -189,15 +194,11 @@ base::Status Kernel::compose(StartReport& report) {
                              .nodes = parts.nodes,
                              .scripts = *parts.process_calls,
                              .http_calls = *parts.http_calls,
-                             .why_not_ready = [&parts]() -> std::string {
-                               if (parts.broker_watch && !parts.broker_watch->is_answered())
-                                 return "Kafka does not answer";
-                               return parts.server->is_open() ? "" : "the server is starting";
-                             },
-                             .certificate_ends = [&parts]() -> std::optional<base::Timestamp> {
-                               if (!parts.certificate) return std::nullopt;
-                               return parts.certificate->valid_until();
-                             }};
+                             .why_not_ready = [&parts] { return parts.why_not_ready(); },
+                             .watching = {.now = [&watch = *parts.watch] { return watch.sample(); },
+                                          .health = [&watch = *parts.watch] { return watch.health(); },
+                                          .status = [&watch = *parts.watch] { return watch.status(); }},
+                             .certificate_ends = [&parts] { return parts.certificate_ends(); }};
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
@@ -232,6 +233,7 @@ base::Status Kernel::compose(StartReport& report) {
   parts.snapshot_keeper->start();
   parts.left_over->start();
   parts.mover->start();
+  parts.watch->start();
   if (parts.cluster) TRV_TRY(join(report));
   // Last: a start that fails has not used up the token that it could not show.
   TRV_TRY_ASSIGN(const bool owns_platform, first_start(report));
@@ -341,6 +343,7 @@ void Kernel::stop() {
   if (parts.follower) parts.follower->stop();
   if (parts.server) parts.server->stop(stop_grace);
   if (parts.node_server) parts.node_server->stop(stop_grace);
+  if (parts.watch) parts.watch->stop();
   if (parts.mover) parts.mover->stop();
   if (parts.left_over) parts.left_over->stop();
   if (parts.snapshot_keeper) parts.snapshot_keeper->stop();

@@ -155,6 +155,29 @@ void Kernel::Parts::make_snapshot_keeper(const config::Config& config) {
       std::move(shards));
 }
 
+void Kernel::Parts::make_watch(const config::Config& config) {
+  watch = std::make_unique<Watch>(Watched{.node = *node,
+                                          .broker = *broker,
+                                          .plugins = *plugins,
+                                          .snapshots = *snapshots,
+                                          .data_folder = config.data_folder,
+                                          .name = node_name(config),
+                                          .log_stats = log.stats,
+                                          .why_not_ready = [this] { return why_not_ready(); },
+                                          .certificate_ends = [this] { return certificate_ends(); },
+                                          .clock = clock,
+                                          .logger = logger});
+}
+
+std::string Kernel::Parts::why_not_ready() const {
+  if (broker_watch && !broker_watch->is_answered()) return "Kafka does not answer";
+  return server && server->is_open() ? "" : "the server is starting";
+}
+
+std::optional<base::Timestamp> Kernel::Parts::certificate_ends() const {
+  return certificate ? std::optional(certificate->valid_until()) : std::nullopt;
+}
+
 void Kernel::Parts::make_left_over(const std::filesystem::path& data_folder) {
   left_over = std::make_unique<LeftOver>(
       SweptStores{.node = *node,

@@ -19,6 +19,7 @@
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/served_certificate.hpp"
 #include "kernel/daemon/sources.hpp"
+#include "kernel/daemon/watch.hpp"
 #include "kernel/daemon/watch_brokers.hpp"
 #include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
@@ -73,6 +74,7 @@ struct Kernel::Parts {
   std::unique_ptr<LeftOver> left_over;
   gateway::Nodes nodes;
   std::unique_ptr<ServedCertificate> certificate;  ///< null where the API is served without TLS
+  std::unique_ptr<Watch> watch;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<http::Server> node_server;  ///< for the other nodes; null where there are none
 
@@ -81,8 +83,12 @@ struct Kernel::Parts {
   void begin_owning(node::Shard& shard);
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                              const std::filesystem::path& tries_folder, base::Random& random);
+  /// Why this process takes no requests whatever its shards say; empty: it does.
+  [[nodiscard]] std::string why_not_ready() const;
+  [[nodiscard]] std::optional<base::Timestamp> certificate_ends() const;
   void make_mover();
   void make_snapshot_keeper(const config::Config& config);
+  void make_watch(const config::Config& config);
   void make_left_over(const std::filesystem::path& data_folder);
   [[nodiscard]] effects::DispatcherPorts effect_ports(node::Shard& shard, effects::OutcomeRecorder& recorder);
 };

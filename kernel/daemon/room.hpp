@@ -18,8 +18,10 @@
 namespace trv::daemon {
 
 /// Whether the disk of `folder` has room for so many bytes more besides the reserve; also where the file system does
-/// not say. Any thread. Error: unavailable, with what to do; without a path.
-[[nodiscard]] base::Status disk_has_room(const std::filesystem::path& folder, std::uint64_t bytes = 0);
+/// not say. `was_full`: half as much again has to be left as where it was not, so that it does not go to and fro. Any
+/// thread. Error: unavailable, with what to do; without a path.
+[[nodiscard]] base::Status disk_has_room(const std::filesystem::path& folder, std::uint64_t bytes = 0,
+                                         bool was_full = false);
 
 class Room {
  public:
@@ -39,7 +41,7 @@ class Room {
   [[nodiscard]] base::Status check();
 
  private:
-  [[nodiscard]] base::Status measure_maps() const;
+  [[nodiscard]] base::Status measure_maps(bool was_full) const;
 
   const std::filesystem::path data_folder_;
   const std::vector<Store> stores_;

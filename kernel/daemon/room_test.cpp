@@ -55,8 +55,15 @@ TEST_F(RoomTest, ends_before_the_map_does_and_comes_back_with_free_pages) {
   EXPECT_NE(full.error().message().find("raise data.map_gib"), std::string::npos);
   EXPECT_EQ(full.error().message().find(folder_.string()), std::string::npos);
   EXPECT_TRUE(put(number)) << "there is a reserve";
+  const auto erase = [&](std::uint64_t from, std::uint64_t to) {
+    auto some = env_->begin_write();
+    for (std::uint64_t i = from; i < to; ++i) ASSERT_TRUE(table_.erase(*some, std::to_string(i)).value());
+    ASSERT_TRUE(some->commit());
+  };
+  erase(0, 3);
+  EXPECT_FALSE(check()) << "it is not there again the moment that a little is free";
   auto txn = env_->begin_write();
-  for (std::uint64_t i = 0; i < number; ++i) ASSERT_TRUE(table_.erase(*txn, std::to_string(i)).value());
+  for (std::uint64_t i = 3; i < number; ++i) ASSERT_TRUE(table_.erase(*txn, std::to_string(i)).value());
   ASSERT_TRUE(txn->commit());
   EXPECT_TRUE(check()) << check().error().message();
 }

@@ -63,8 +63,9 @@ http::Router make_router(const Ports& ports) {
   const auto deliveries = std::make_shared<DeliveryCounts>();
   add_system_routes(router, ports.node, ports.why_not_ready, [ports, deliveries] {
     return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host, ports.snapshots, *deliveries,
-                          ports.certificate_ends());
+                          ports.watching.now(), ports.certificate_ends());
   });
+  add_status_routes(router, ports.watching);
   add_tenant_routes(router, ports.node, ports.random);
   add_token_routes(router, ports.node, ports.random);
   add_connection_routes(router, ports.node, ports.secrets);

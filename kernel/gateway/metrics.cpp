@@ -4,6 +4,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <limits>
 #include <vector>
@@ -243,12 +244,47 @@ void add_deliveries(Families& families, const DeliveryCounts& deliveries) {
   families.counter(name, help, deliveries.refused, {{"outcome", "refused"}});
 }
 
+void add_requests(Families& families, const telemetry::RequestFigures& requests) {
+  constexpr std::array<const char*, 4> classes = {"2xx", "3xx", "4xx", "5xx"};
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    families.counter("travertine_http_requests_total", "Requests of the API that were answered, by class of status.",
+                     requests.by_class[i], {{"class", classes[i]}});
+  }
+  ClientMetric metric;
+  for (std::size_t i = 0; i < requests.by_duration.size(); ++i) {
+    const bool is_last = i == telemetry::duration_bounds.size();
+    metric.histogram.sample_count += requests.by_duration[i];
+    metric.histogram.bucket.push_back({metric.histogram.sample_count, is_last ? std::numeric_limits<double>::infinity()
+                                                                              : telemetry::duration_bounds[i]});
+  }
+  metric.histogram.sample_sum = static_cast<double>(requests.took_us) / 1e6;
+  families.add("travertine_http_request_duration_seconds", "From a request's first byte to its answer.",
+               MetricType::Histogram, std::move(metric));
+}
+
+void add_process(Families& families, const telemetry::Sample& process) {
+  ClientMetric cpu;
+  cpu.counter.value = process.cpu_s;
+  families.add("process_cpu_seconds_total", "Time that travd has used of processors.", MetricType::Counter,
+               std::move(cpu));
+  families.gauge("process_resident_memory_bytes", "Memory of travd.", process.memory_bytes);
+  families.gauge("travertine_disk_free_bytes", "Free on the disk of the data folder.", process.disk_free_bytes);
+  if (process.log_bytes > 0) {
+    families.gauge("travertine_log_used_bytes", "Used of data.map_gib by the log.", process.log_bytes);
+  }
+  families.gauge("travertine_projection_used_bytes", "Used of data.map_gib by the fullest projection.",
+                 process.projection_bytes);
+}
+
 }  // namespace
 
 std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
                            const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots,
-                           const DeliveryCounts& deliveries, std::optional<base::Timestamp> certificate_ends) {
+                           const DeliveryCounts& deliveries, const telemetry::Sample& process,
+                           std::optional<base::Timestamp> certificate_ends) {
   Families families;
+  add_requests(families, process.requests);
+  add_process(families, process);
   add_shards(families, node);
   add_snapshots(families, node, snapshots);
   add_effects(families, effects);

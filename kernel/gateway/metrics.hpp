@@ -13,6 +13,7 @@
 #include "kernel/egress/broker.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
+#include "kernel/telemetry/past.hpp"
 
 namespace trv::gateway {
 
@@ -30,7 +31,7 @@ struct DeliveryCounts {
 /// Names follow the Prometheus rules: base units, _total for counters.
 [[nodiscard]] std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
                                          const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots,
-                                         const DeliveryCounts& deliveries,
+                                         const DeliveryCounts& deliveries, const telemetry::Sample& process,
                                          std::optional<base::Timestamp> certificate_ends);
 
 }  // namespace trv::gateway

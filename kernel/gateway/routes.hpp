@@ -13,6 +13,7 @@
 #include "kernel/egress/broker.hpp"
 #include "kernel/egress/secret_store.hpp"
 #include "kernel/gateway/metrics.hpp"
+#include "kernel/gateway/status.hpp"
 #include "kernel/http/router.hpp"
 #include "kernel/http/workers.hpp"
 #include "kernel/node/forwarder.hpp"
@@ -102,6 +103,7 @@ struct Ports {
   const effects::ProcessCalls& scripts;
   effects::HttpCalls& http_calls;
   std::function<std::string()> why_not_ready;
+  Watching watching = {};
   /// Until when clients accept the certificate of the API; nullopt: it has none.
   std::function<std::optional<base::Timestamp>()> certificate_ends = [] { return std::nullopt; };
 };

@@ -210,7 +210,7 @@ def full_includes(tree: Tree) -> Iterator[Finding]:
             if bracket == '"' and not ours and not of_template:
                 yield Finding(source.path, number, f'"{path}" is not a full path from the root; '
                                                    "foreign headers are in <>")
-            generated = re.search(r"_(generated|schema|json)\.h$", path)
+            generated = re.search(r"_(generated|schema|json|html|css|js)\.h$", path)
             if bracket == '"' and ours and not generated and not (tree.root / path).is_file():
                 yield Finding(source.path, number, f'"{path}" does not exist')
 

@@ -1,0 +1,104 @@
+// How a node is, for machines and for people.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "kernel/http/testing/raw_client.hpp"
+#include "tests/support/api/api_fixture.hpp"
+
+namespace trv::api {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class StatusTest : public ApiTest {
+ protected:
+  static http::RawAnswer get(const std::string& path, const std::string& more = "") {
+    const std::string& url = daemon().url();
+    http::RawClient client(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
+    client.send(fmt::format("GET {} HTTP/1.1\r\nHost: h\r\n{}\r\n", path, more));
+    return client.read_answer();
+  }
+};
+
+TEST_F(StatusTest, a_node_that_serves_is_well_and_says_so_without_a_token) {
+  const http::RawAnswer health = get("/health");
+  ASSERT_EQ(health.status, 200) << health.body;
+  EXPECT_EQ(health.headers.at("content-type"), "application/health+json");
+  const json::value document = json::parse(health.body);
+  EXPECT_EQ(document.at("status"), "pass") << health.body;
+  const auto& checks = document.at("checks").as_object();
+  for (const char* name : {"server:ready", "shard:ready", "disk:free", "log:used", "projection:used", "effects:pending",
+                           "effects:parked", "requests:failed", "clock:step"}) {
+    EXPECT_TRUE(checks.contains(name)) << name;
+  }
+}
+
+TEST_F(StatusTest, the_page_asks_nobody_outside_and_names_no_tenant) {
+  const http::RawAnswer page = get("/status");
+  ASSERT_EQ(page.status, 200);
+  EXPECT_EQ(page.headers.at("content-type"), "text/html; charset=utf-8");
+  EXPECT_THAT(page.headers.at("content-security-policy"), HasSubstr("default-src 'none'; script-src 'self'"));
+  for (const char* path : {"/status", "/status.css", "/status.js"}) {
+    const http::RawAnswer part = get(path);
+    ASSERT_EQ(part.status, 200) << path;
+    std::string text = part.body;
+    // The name of a namespace, which nobody fetches.
+    if (const auto at = text.find("'http://www.w3.org/2000/svg'"); at != std::string::npos) text.erase(at, 28);
+    EXPECT_THAT(text, Not(HasSubstr("//")))
+        << path << " names another place, or has a comment that can be taken for one";
+    EXPECT_EQ(get(path, "If-None-Match: " + part.headers.at("etag") + "\r\n").status, 304) << path;
+  }
+  call(acme(), "GET", "/v1/tenants/acme/instances");
+  const http::RawAnswer status = get("/status.json");
+  ASSERT_EQ(status.status, 200) << status.body;
+  EXPECT_THAT(status.body, Not(HasSubstr("acme")));
+  const json::value shown = json::parse(status.body);
+  EXPECT_EQ(shown.at("health").at("status"), "pass");
+  EXPECT_EQ(shown.at("objectives").as_array().size(), 2U);
+  EXPECT_EQ(shown.at("shards").at(0).at("role"), "owner");
+}
+
+TEST_F(StatusTest, requests_of_the_api_are_counted_by_class_and_time) {
+  const auto count_of = [](const std::string& line) {
+    const std::string metrics = get("/metrics").body;
+    const auto at = metrics.find("\n" + line + " ");
+    EXPECT_NE(at, std::string::npos) << line;
+    return at == std::string::npos ? 0 : std::stoi(metrics.substr(at + line.size() + 2));
+  };
+  const std::string good = R"(travertine_http_requests_total{class="2xx"})";
+  const std::string refused = R"(travertine_http_requests_total{class="4xx"})";
+  const std::string timed = R"(travertine_http_request_duration_seconds_bucket{le="+Inf"})";
+  const int good_before = count_of(good);
+  const int refused_before = count_of(refused);
+  const int timed_before = count_of(timed);
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/instances").status, 200);
+  EXPECT_EQ(call("nobody", "GET", "/v1/tenants/acme/instances").status, 401);
+  get("/livez");
+  EXPECT_EQ(count_of(good), good_before + 1) << "without those that watch";
+  EXPECT_EQ(count_of(refused), refused_before + 1);
+  EXPECT_EQ(count_of(timed), timed_before + 2);
+}
+
+TEST_F(StatusTest, every_metric_is_explained) {
+  std::ifstream file(std::string(TRV_SOURCE_DIR) + "/docs/guides/watching.md");
+  const std::string guide{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_FALSE(guide.empty());
+  std::istringstream metrics(get("/metrics").body);
+  std::size_t families = 0;
+  for (std::string line; std::getline(metrics, line);) {
+    if (!line.starts_with("# TYPE ")) continue;
+    const std::string name = line.substr(7, line.find(' ', 7) - 7);
+    EXPECT_THAT(guide, HasSubstr("| `" + name + "` |"));
+    ++families;
+  }
+  EXPECT_GT(families, 20U);
+}
+
+}  // namespace
+}  // namespace trv::api
