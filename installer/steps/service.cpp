@@ -120,6 +120,10 @@ class SupervisedService final : public Service {
     for (;;) {
       const auto now = running(places_);
       if (now && now->is_ready && now->version == version && now->process != before_) return check_ready(config_);
+      if (now && now->refused == version) {
+        return base::fail(ErrorCode::unavailable, fmt::format("travd {} ended before it could take over; its log is {}",
+                                                              version, (places_.log() / "travd.log").string()));
+      }
       if (clock_.monotonic() > until) {
         return base::fail(ErrorCode::timeout,
                           fmt::format("travd {} is not ready after {} s; its log is {}", version,

@@ -88,23 +88,30 @@ class Supervision {
   void look_at_time() {
     if (!due_ || clock_.monotonic() < *due_) return;
     due_.reset();
+    // A successor that does not come so far is given up, and not the one that answers.
+    if (next_ > 0 && !is_asked_) return static_cast<void>(::kill(next_, SIGKILL));
     if (child_ > 0) ::kill(child_, SIGKILL);
     if (child_ == 0) start();
   }
 
   void start() {
-    const Installation installation(places_, changes_);
-    version_ = installation.current();
-    const std::string program = (places_.version(version_) / "bin/travd").string();
-    const std::string file = places_.configuration_file().string();
     is_ready_ = false;
-    child_ = ::fork();
-    if (child_ == 0) become(program, file);
+    child_ = spawn(version_, false);
     if (child_ < 0) ended(-1);
     say();
   }
 
-  [[noreturn]] void become(const std::string& program, const std::string& file) {
+  /// travd of the current version, whose name it gives.
+  pid_t spawn(std::string& version, bool takes_over) {
+    version = Installation(places_, changes_).current();
+    const std::string program = (places_.version(version) / "bin/travd").string();
+    const std::string file = places_.configuration_file().string();
+    const pid_t child = ::fork();
+    if (child == 0) become(program, file, takes_over);
+    return child;
+  }
+
+  [[noreturn]] void become(const std::string& program, const std::string& file, bool takes_over) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -122,7 +129,7 @@ class Supervision {
     ::setenv("NOTIFY_SOCKET", notify_.c_str(), 1);
     // As under systemd, the operator's token goes to a file and not to the log.
     ::setenv("INVOCATION_ID", "travertine", 1);
-    ::execl(program.c_str(), program.c_str(), "--config", file.c_str(), nullptr);
+    ::execl(program.c_str(), program.c_str(), "--config", file.c_str(), takes_over ? "--take-over" : nullptr, nullptr);
     ::_exit(127);
   }
 
@@ -130,8 +137,10 @@ class Supervision {
     std::array<char, 4096> text{};
     for (ssize_t size; (size = ::recv(notes_.number(), text.data(), text.size(), 0)) > 0;) {
       const std::string_view note(text.data(), static_cast<std::size_t>(size));
+      if (next_ > 0 && !is_asked_ && note.find("STATUS=waits") != std::string_view::npos) hand_over();
       if (note.find("READY=1") == std::string_view::npos) continue;
-      is_ready_ = true;
+      // It may be heard before the end of the one before is.
+      (next_ > 0 ? next_is_ready_ : is_ready_) = true;
       pause_ = pause_min;
       say();
     }
@@ -147,22 +156,53 @@ class Supervision {
     for (int status = 0;;) {
       const pid_t pid = ::waitpid(-1, &status, WNOHANG);
       if (pid <= 0) break;
-      if (pid == child_) ended(status);
+      if (pid == next_) {
+        refused();
+      } else if (pid == child_) {
+        ended(status);
+      }
     }
     return goes_on;
   }
 
+  // The successor does all that it can while the one that runs still answers.
   void restart() {
+    refused_.clear();
+    due_.reset();
     if (child_ == 0) return start();
+    if (next_ > 0) return;
+    next_is_ready_ = false;
+    next_ = std::max(spawn(next_version_, true), 0);
+    due_ = clock_.monotonic() + patience;
+  }
+
+  void hand_over() {
     is_asked_ = true;
     due_ = clock_.monotonic() + patience;
     ::kill(child_, SIGTERM);
   }
 
+  void refused() {
+    next_ = 0;
+    // Where the one that runs was asked to end already, its end begins what is current then.
+    if (!is_asked_) due_.reset();
+    refused_ = next_version_;
+    fmt::print(stderr, "trav-installer: travd {} ended before it could take over; {} goes on\n", next_version_,
+               version_);
+    say();
+  }
+
   void ended(int status) {
     child_ = 0;
     due_.reset();
-    if (std::exchange(is_asked_, false)) return start();
+    is_asked_ = false;
+    if (next_ > 0) {
+      // It waits for the folder, and has it from now on, whatever the one before ended of.
+      child_ = std::exchange(next_, 0);
+      version_ = next_version_;
+      is_ready_ = std::exchange(next_is_ready_, false);
+      return say();
+    }
     fmt::print(stderr, "trav-installer: travd {} ended ({}); it is started again in {} ms\n", version_,
                WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
                                    : fmt::format("exit code {}", WEXITSTATUS(status)),
@@ -173,6 +213,7 @@ class Supervision {
   }
 
   Status end() {
+    if (next_ > 0) ::kill(next_, SIGTERM);
     if (child_ > 0) ::kill(child_, SIGTERM);
     const base::Duration until = clock_.monotonic() + patience;
     while (child_ > 0) {
@@ -188,8 +229,10 @@ class Supervision {
   }
 
   void say() {
-    const json::Value value{
-        {"process", std::int64_t{std::max(child_, 0)}}, {"version", version_}, {"is_ready", is_ready_}};
+    const json::Value value{{"process", std::int64_t{std::max(child_, 0)}},
+                            {"version", version_},
+                            {"is_ready", is_ready_},
+                            {"refused", refused_}};
     // In memory: what it says is over with the host.
     static_cast<void>(base::write_file(run_folder(places_) / "state.json", ".state.new",
                                        base::as_bytes(json::serialize(value)), 0644, base::Sync::later));
@@ -204,8 +247,12 @@ class Supervision {
   OpenFile notes_;
   std::string notify_;
   std::string version_;
+  std::string next_version_;
+  std::string refused_;
   pid_t child_ = 0;
+  pid_t next_ = 0;  ///< the successor, until the child has ended
   bool is_ready_ = false;
+  bool next_is_ready_ = false;
   bool is_asked_ = false;              ///< to end
   std::optional<base::Duration> due_;  ///< when a child is killed, or the next one begins
   base::Duration pause_ = pause_min;
@@ -229,6 +276,7 @@ std::optional<Running> running(const Places& places) {
   if (value) {
     out.process = static_cast<int>(release::number_at(*value, "process").value_or(0));
     out.version = release::text_at(*value, "version");
+    out.refused = release::text_at(*value, "refused");
     const json::Value* ready = value->find("is_ready");
     out.is_ready = ready != nullptr && ready->is_truthy();
   }

@@ -20,6 +20,7 @@ struct Running {
   int process = 0;      ///< travd; 0: between two
   std::string version;  ///< that it was started from
   bool is_ready = false;
+  std::string refused;  ///< a version that ended before it could take over; empty: none did
 };
 
 [[nodiscard]] std::filesystem::path run_folder(const Places& places);

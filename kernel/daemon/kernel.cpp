@@ -53,9 +53,15 @@ base::Status Kernel::compose(StartReport& report) {
   const std::filesystem::path folder = config_.data_folder;
   const std::filesystem::path beside = config_.folder_beside_log();
   const std::uint64_t map_bytes = config_.data_map_gib << 30;
-  TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
-  logger_->debug("start: {} is locked", folder.string());
+  if (!takes_over_) {
+    TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
+  }
   TRV_TRY_ASSIGN(parts.hosting, begin_hosting(config_, folder / "plugins", clock_, logger_));
+  has_come_to_folder_ = true;
+  if (takes_over_) {
+    TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::await(folder));
+  }
+  logger_->debug("start: {} is locked", folder.string());
   TRV_TRY(backup::take_over(folder));
   TRV_TRY(refuse_unfinished_copy(folder));
   TRV_TRY(config::refuse_two_logs(config_));

@@ -46,6 +46,10 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
+  /// Before start(): a data folder that another process has is waited for, with all done before that can be.
+  void take_over() noexcept { takes_over_ = true; }
+  /// Whether start() waits for the data folder, or has it. Any thread.
+  [[nodiscard]] bool has_come_to_folder() const noexcept { return has_come_to_folder_; }
   /// Returns when every shard is ready; each serves from the moment that it is. Errors: conflict (data folder or port
   /// in use), denied or unavailable (folder not writable), corrupt; cancelled after end_start().
   [[nodiscard]] base::Result<StartReport> start();
@@ -77,6 +81,8 @@ class Kernel {
   std::unique_ptr<Parts> parts_;
   std::stop_source ending_;
   std::atomic<bool> is_serving_ = false;
+  bool takes_over_ = false;
+  std::atomic<bool> has_come_to_folder_ = false;
 };
 
 }  // namespace trv::daemon

@@ -150,6 +150,7 @@ int main(int argc, char** argv) {
   std::uint16_t port = 0;
   bool show_version = false;
   bool new_operator_token = false;
+  bool take_over = false;
   const CLI::Option* has_file =
       app.add_option("--config", file, "TOML file; every key can be overridden as TRAV_<SECTION>_<KEY>");
   const CLI::Option* has_data = app.add_option("--data", data, "data folder; as data.folder in the configuration");
@@ -157,6 +158,9 @@ int main(int argc, char** argv) {
       app.add_option("--port", port, "port of the API, 0 for any free one; as http.port in the configuration")
           ->check(CLI::Range(0, 65535));
   app.add_flag("--new-operator-token", new_operator_token, "make another token of the operator: for a lost one");
+  app.add_flag(
+      "--take-over", take_over,
+      "wait for a data folder that another travd has; the supervisor hears STATUS=waits when all else is done");
   app.add_flag("--version", show_version, "print the version and exit");
   std::string keys;
   for (const config::KeyDescription& key : config::described_keys()) keys += " " + key.path;
@@ -215,11 +219,17 @@ int main(int argc, char** argv) {
   base::SystemRandom random;
   const auto logger = make_logger(*config);
   daemon::Kernel kernel(*config, clock, random, logger);
+  if (take_over) kernel.take_over();
   auto starting = std::async(std::launch::async, [&kernel] { return kernel.start(); });
   bool is_ended = false;
+  bool waits = take_over;
   for (int turn = 0; starting.wait_for(std::chrono::seconds(0)) != std::future_status::ready; ++turn) {
     // The replay of a long log takes its time.
     if (turn % 1'000 == 0) supervisor->say("STATUS=starting\nEXTEND_TIMEOUT_USEC=30000000");
+    if (waits && kernel.has_come_to_folder()) {
+      supervisor->say("STATUS=waits for the data folder");
+      waits = false;
+    }
     const timespec wait{.tv_sec = 0, .tv_nsec = 10'000'000};
     const int number = sigtimedwait(&signals, nullptr, &wait);
     if ((number != SIGTERM && number != SIGINT) || is_ended) continue;

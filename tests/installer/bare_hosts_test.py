@@ -242,6 +242,22 @@ class OnBareHosts(unittest.TestCase):
                 if target.endswith(".html"):
                     self.assertTrue((page.parent / target).is_file(), f"{page} links to {target}")
 
+    def test_a_version_that_cannot_start_never_stops_the_one_that_runs(self) -> None:
+        host = self.installed("bookworm")
+        host.run(f"trav-installer upgrade /tmp/travertine-{NEXT}-x86_64 --yes && trav-installer rollback")
+        process = re.search(r"as process (\d+)", self.status(host)).group(1)
+        host.path("/etc/travertine/travd.toml").write_text(ANSWERS + '[http]\nport = "none"\n')
+        host.run("kill -HUP $(cat /run/travertine/supervisor.pid); until grep -q 'ended before it could take over' /var/log/travertine/travd.log; "
+                 "do sleep 0.1; done")
+        self.assertIn(f"running    {FIRST} as process {process}", self.status(host))
+        refused = host.run("trav-installer rollback", check=False)
+        self.assertNotEqual(refused.returncode, 0, refused.stdout)
+        self.assertIn(f"running    {FIRST} as process {process}", self.status(host))
+        self.assertIn(f"current    {FIRST}", self.status(host))
+        host.path("/etc/travertine/travd.toml").write_text(ANSWERS)
+        host.run("trav-installer rollback && trav-installer check")
+        self.assertIn(f"running    {NEXT}", self.status(host))
+
     def test_kills_of_the_installer_leave_what_runs_running(self) -> None:
         host = self.installed("bookworm")
         for seconds in (0.05, 0.15, 0.25, 0.35, 0.45, 0.6, 0.8):
