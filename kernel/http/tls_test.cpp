@@ -198,6 +198,18 @@ TEST_F(Tls, no_request_on_a_new_connection_is_lost_between_two_servers) {
   EXPECT_EQ(lost, 0) << "of " << answered + lost;
 }
 
+TEST_F(Tls, a_handshake_that_is_under_way_at_a_stop_may_still_lead_to_a_request) {
+  serve();
+  std::future<void> stopped;
+  TlsClient client(port(), {.midway = [&] {
+                     stopped = std::async(std::launch::async, [this] { running_->server().stop(10s); });
+                     std::this_thread::sleep_for(150ms);
+                   }});
+  ASSERT_TRUE(client.connected());
+  ASSERT_TRUE(client.send(hello));
+  EXPECT_NE(client.read_all().find("200 OK"), std::string::npos);
+}
+
 // In HTTP/1.0 the end of the connection is the end of the body.
 TEST_F(Tls, a_body_that_is_cut_does_not_end_in_order) {
   serve();

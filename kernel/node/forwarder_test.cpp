@@ -21,6 +21,8 @@
 #include "kernel/http/testing/loopback_server.hpp"
 #include "kernel/http/testing/raw_client.hpp"
 #include "kernel/http/testing/running_server.hpp"
+#include "kernel/http/testing/test_authority.hpp"
+#include "kernel/http/testing/tls_client.hpp"
 #include "kernel/node/certificates.hpp"
 #include "kernel/node/passed_answer.hpp"
 
@@ -65,6 +67,11 @@ class Forwarding : public testing::Test {
                            request.is_from_node() ? "node" : "client", request.header(forwarded_header).value_or("-"),
                            request.header("Authorization").value_or("-"), request.body())));
     };
+    router.route("GET", "/names", [](const http::Request& request, http::Responder responder) {
+      std::string names;
+      for (const std::string& name : request.certificate_names()) names += name + ";";
+      responder.send(http::text(200, names));
+    });
     for (const char* method : {"GET", "POST"}) {
       router.route(method, "/say", say, {.body_bytes_max = body_bytes});
     }
@@ -108,8 +115,8 @@ class Forwarding : public testing::Test {
   void sends_on(Forwarder::Identity identity, Forwarder::OwnerOf owner_of) {
     forwarder_ = std::make_unique<Forwarder>(std::move(owner_of), std::move(identity), logger_, clock_);
     http::Router router;
-    for (const auto& [method, path] :
-         {std::pair("GET", "/say"), std::pair("POST", "/say"), std::pair("GET", "/parts"), std::pair("POST", "/in")}) {
+    for (const auto& [method, path] : {std::pair("GET", "/say"), std::pair("POST", "/say"), std::pair("GET", "/parts"),
+                                       std::pair("POST", "/in"), std::pair("GET", "/names")}) {
       router.route(method, path,
                    [this](const http::Request&, http::Responder responder) {
                      forwarder_->forward(record::ShardId(2), std::move(responder), true);
@@ -117,7 +124,7 @@ class Forwarding : public testing::Test {
                    {.body_bytes_max = body_bytes,
                     .body_in_parts = [](const http::Request& request) { return request.path() == "/in"; }});
     }
-    asked_node_ = std::make_unique<RunningServer>(std::move(router));
+    asked_node_ = std::make_unique<RunningServer>(std::move(router), asked_options_);
   }
   /// One that the owner writes to.
   http::PartStream next_stream() {
@@ -189,6 +196,7 @@ class Forwarding : public testing::Test {
   }
 
   base::SystemClock clock_;
+  http::ServerOptions asked_options_;
   std::atomic<int> asked_ = 0;
   std::atomic<bool> refuses_ = false;
   std::atomic<bool> broke_ = false;
@@ -318,6 +326,24 @@ TEST_F(Forwarding, a_client_without_tls_is_pointed_to_the_port_of_the_api) {
   EXPECT_TRUE(noise.closes());
   EXPECT_EQ(asked_, 0);
   EXPECT_THAT(owner->log_text(), HasSubstr("it speaks HTTP without TLS"));
+}
+
+TEST_F(Forwarding, the_owner_is_given_the_names_of_the_clients_certificate) {
+  const http::TestAuthority clients;
+  http::TlsIdentity shown = clients.issue();
+  shown.authority = clients.certificate();
+  asked_options_.tls = [&shown] { return http::TlsContext::for_clients(shown); };
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  const auto names = [this](const http::TlsIdentity& shows) {
+    http::TlsClient client(asked_node_->port(), {.shows = shows});
+    client.send("GET /names HTTP/1.1\r\nHost: x\r\nTravertine-Certificate: cn:boss\r\nConnection: close\r\n\r\n");
+    const std::string answer = client.read_all();
+    return answer.substr(answer.find("\r\n\r\n") + 4);
+  };
+  EXPECT_THAT(names(clients.issue({.name = "robot", .also = "URI:spiffe://a/b"})),
+              testing::MatchesRegex("sha256:[0-9a-f]*;uri:spiffe://a/b;cn:robot;"));
+  EXPECT_EQ(names({}), "") << "what a client says of itself counts for nothing";
 }
 
 TEST_F(Forwarding, a_server_that_is_not_a_node_of_this_cluster_is_shown_nothing) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,10 +24,11 @@ namespace trv::http {
 
 /// How a client begins.
 struct Hello {
-  TlsIdentity shows = {};      ///< nothing where its certificate is empty
-  std::string trusts = {};     ///< PEM; empty: every server
-  int version = 0;             ///< TLS1_2_VERSION and the like; 0: any
-  std::string protocols = {};  ///< of ALPN, as on the wire
+  TlsIdentity shows = {};                     ///< nothing where its certificate is empty
+  std::string trusts = {};                    ///< PEM; empty: every server
+  int version = 0;                            ///< TLS1_2_VERSION and the like; 0: any
+  std::string protocols = {};                 ///< of ALPN, as on the wire
+  mutable std::function<void()> midway = {};  ///< called once, when the server has answered the first word
 };
 
 class TlsClient {
@@ -61,6 +63,14 @@ class TlsClient {
     if (!hello.protocols.empty()) {
       SSL_CTX_set_alpn_protos(context.get(), reinterpret_cast<const unsigned char*>(hello.protocols.data()),
                               static_cast<unsigned>(hello.protocols.size()));
+    }
+    if (hello.midway) {
+      SSL_CTX_set_app_data(context.get(), &hello.midway);
+      SSL_CTX_set_info_callback(context.get(), [](const SSL* ssl, int, int) {
+        if (SSL_get_state(ssl) != TLS_ST_CR_SRVR_HELLO) return;
+        auto& midway = *static_cast<std::function<void()>*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+        if (midway) std::exchange(midway, nullptr)();
+      });
     }
     ssl_.reset(SSL_new(context.get()));
     SSL_set_fd(ssl_.get(), socket_);
