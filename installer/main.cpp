@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -325,6 +326,7 @@ class Program {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an error of the call that wrote
   CLI::App app("Installs Travertine from a bundle, upgrades it, goes back, removes it.", "trav-installer");
   app.require_subcommand(1);
   Arguments arguments;

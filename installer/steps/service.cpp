@@ -24,8 +24,9 @@ constexpr auto glance = std::chrono::milliseconds(5);
 constexpr auto answer_patience = std::chrono::seconds(10);
 
 Status check_ready(const config::Config& config) {
-  TRV_TRY_ASSIGN(const int status, status_of(config.http_address, static_cast<std::uint16_t>(config.http_port),
-                                             "/readyz", answer_patience));
+  TRV_TRY_ASSIGN(const int status,
+                 status_of(config.http_address, static_cast<std::uint16_t>(config.http_port),
+                           config.serves_tls() ? Transport::tls : Transport::plain, "/readyz", answer_patience));
   if (status == 200) return {};
   return base::fail(ErrorCode::unavailable, fmt::format("/readyz answers {}", status));
 }

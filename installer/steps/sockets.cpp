@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -21,6 +23,8 @@ namespace {
 
 using base::ErrorCode;
 using base::OpenFile;
+
+constexpr std::size_t status_line_bytes = 12;  // "HTTP/1.1 200"
 
 using Addresses = std::unique_ptr<addrinfo, base::Frees<::freeaddrinfo>>;
 
@@ -55,6 +59,33 @@ base::Result<OpenFile> connection(const std::string& host, const std::string& po
   return base::fail(ErrorCode::unavailable, fmt::format("{}:{}: {}", host, port, std::strerror(error)));
 }
 
+// The beginning of the answer; shorter where there is none.
+std::string ask(int socket, std::string_view request) {
+  if (::send(socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) return {};
+  std::string answer(status_line_bytes, '\0');
+  const ssize_t size = ::recv(socket, answer.data(), answer.size(), MSG_WAITALL);
+  answer.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  return answer;
+}
+
+std::string ask_over_tls(int socket, std::string_view request) {
+  const std::unique_ptr<SSL_CTX, base::Frees<SSL_CTX_free>> context(SSL_CTX_new(TLS_client_method()));
+  const std::unique_ptr<SSL, base::Frees<SSL_free>> ssl(context ? SSL_new(context.get()) : nullptr);
+  if (!ssl || SSL_set_fd(ssl.get(), socket) != 1 || SSL_connect(ssl.get()) != 1 ||
+      SSL_write(ssl.get(), request.data(), static_cast<int>(request.size())) <= 0) {
+    return {};
+  }
+  std::string answer(status_line_bytes, '\0');
+  std::size_t got = 0;
+  while (got < answer.size()) {
+    const int size = SSL_read(ssl.get(), answer.data() + got, static_cast<int>(answer.size() - got));
+    if (size <= 0) break;
+    got += static_cast<std::size_t>(size);
+  }
+  answer.resize(got);
+  return answer;
+}
+
 }  // namespace
 
 base::Result<OpenFile> listening_socket(const std::string& address, std::uint16_t port) {
@@ -77,18 +108,15 @@ base::Status reach(std::string_view place, base::Duration patience) {
   return {};
 }
 
-base::Result<int> status_of(const std::string& address, std::uint16_t port, std::string_view path,
+base::Result<int> status_of(const std::string& address, std::uint16_t port, Transport transport, std::string_view path,
                             base::Duration patience) {
   const std::string host = address == "0.0.0.0" ? "127.0.0.1" : address == "::" ? "::1" : address;
   TRV_TRY_ASSIGN(const OpenFile socket, connection(host, std::to_string(port), patience));
   const std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-  if (::send(socket.number(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
-    return base::fail(ErrorCode::unavailable, fmt::format("GET {}: {}", path, std::strerror(errno)));
-  }
-  char answer[12];
-  const ssize_t size = ::recv(socket.number(), answer, sizeof answer, MSG_WAITALL);
+  const std::string answer =
+      transport == Transport::tls ? ask_over_tls(socket.number(), request) : ask(socket.number(), request);
   int status = 0;
-  if (size == static_cast<ssize_t>(sizeof answer)) std::from_chars(answer + 9, answer + 12, status);
+  if (answer.size() == status_line_bytes) std::from_chars(answer.data() + 9, answer.data() + 12, status);
   if (status >= 100) return status;
   return base::fail(ErrorCode::unavailable, fmt::format("GET {}: no answer", path));
 }

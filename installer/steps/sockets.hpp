@@ -15,9 +15,11 @@ namespace trv::steps {
 [[nodiscard]] base::Result<base::OpenFile> listening_socket(const std::string& address, std::uint16_t port);
 /// Whether something takes connections at "host:port". Error: unavailable.
 [[nodiscard]] base::Status reach(std::string_view place, base::Duration patience);
-/// The status of `GET path` at that port of this host. Error: unavailable.
-[[nodiscard]] base::Result<int> status_of(const std::string& address, std::uint16_t port, std::string_view path,
-                                          base::Duration patience);
+enum class Transport { plain, tls };
+/// The status of `GET path` at that port of this host; whose certificate is shown there is not looked at. The process
+/// ignores SIGPIPE. Error: unavailable.
+[[nodiscard]] base::Result<int> status_of(const std::string& address, std::uint16_t port, Transport transport,
+                                          std::string_view path, base::Duration patience);
 /// Lets `time` pass.
 void wait_a_while(base::Duration time);
 
