@@ -37,6 +37,7 @@ void add_audit(CommandTree& tree);
 void add_backup(CommandTree& tree);
 void add_node(CommandTree& tree);
 void add_snapshot(CommandTree& tree);
+void add_support(CommandTree& tree);
 void add_cluster(CommandTree& tree);
 void add_config(CommandTree& tree);
 void add_log(CommandTree& tree);

@@ -24,6 +24,7 @@ ExitCode run(const std::vector<std::string>& arguments, World& world) {
   add_backup(tree);
   add_node(tree);
   add_snapshot(tree);
+  add_support(tree);
   add_cluster(tree);
   add_config(tree);
   add_log(tree);

@@ -1,0 +1,63 @@
+#include "kernel/cli/commands/redaction.hpp"
+
+#include <gtest/gtest.h>
+
+#include "kernel/json/serialize.hpp"
+
+namespace trv::cli {
+namespace {
+
+TEST(Redaction, what_may_be_a_secret_is_left_out) {
+  for (const char* text : {
+           "the token is trv_acme_f23cc8c4e117_1FC4NN",
+           "Authorization: Bearer abc",
+           "authorization=x",
+           R"({"password": "x"})",
+           "PASSWORD = hunter2",
+           "api_key:1",
+           "https://ada:x@example.com/",
+           "-----BEGIN PRIVATE KEY-----",
+           "key 9f86d081884c7d659a2feaa0c55ad015",
+           "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v7Vpgu",
+       }) {
+    EXPECT_TRUE(may_hold_secret(text)) << text;
+  }
+}
+
+TEST(Redaction, what_helps_stays) {
+  for (const char* text : {
+           "[2026-11-24 01:02:12.635] [travd] [info] plugins.require is none",
+           "request 681e75e3be3a554b-00000001: GET /v1/tenants/{tenant}/instances",
+           "instance 0193a5b2-7c1e-7d3a-9f00-5a6b7c8d9e0f failed",
+           "/var/lib/travertine/projection/shard0/data.mdb has 1048576 bytes",
+           "token is missing",
+           "https://example.com/a/b?c=d",
+           "travertine_http_request_duration_seconds_bucket",
+       }) {
+    EXPECT_FALSE(may_hold_secret(text)) << text;
+  }
+}
+
+TEST(Redaction, lines_go_and_a_pem_goes_whole) {
+  const Redacted redacted =
+      lines_without_secrets("one\n-----BEGIN KEY-----\nabc\n-----END KEY-----\ntwo\ntoken: x\nthree");
+  EXPECT_EQ(redacted.text, "one\ntwo\nthree\n");
+  EXPECT_EQ(redacted.left_out, 4U);
+  const Redacted cut = lines_without_secrets("one\n-----BEGIN KEY-----\nabc\ntwo");
+  EXPECT_EQ(cut.text, "one\n") << "a PEM without an end";
+}
+
+TEST(Redaction, strings_of_a_value_go_and_its_shape_stays) {
+  const json::Value value = {{"name", "forge"},
+                             {"token", "short"},
+                             {"list", {{"deep", "Bearer x"}, {"number", 7}}},
+                             {"password_file", "/etc/travertine/password"}};
+  const RedactedValue redacted = strings_without_secrets(value);
+  EXPECT_EQ(json::serialize(redacted.value),
+            R"({"name":"forge","token":"[left out]","list":{"deep":"[left out]","number":7},)"
+            R"("password_file":"/etc/travertine/password"})");
+  EXPECT_EQ(redacted.left_out, 2U);
+}
+
+}  // namespace
+}  // namespace trv::cli
