@@ -146,6 +146,22 @@ Result<Claim> LmdbEventLog::claim_at(ShardId shard, std::optional<Epoch> wanted,
   return claim;
 }
 
+Status LmdbEventLog::begin_at(ShardId shard, Lsn first) {
+  TRV_EXPECTS(first >= Lsn(1));
+  const std::lock_guard commit_lock(commit_mutex_);
+  TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
+  TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, unnamed_, shard));
+  if (end.epoch != Epoch()) {
+    return fail(ErrorCode::conflict,
+                fmt::format("shard {} was claimed before; it begins at record {}", shard.value(), end.first.value()));
+  }
+  end.first = first;
+  end.next = first;
+  end.next_decision = first;
+  TRV_TRY(end.write(txn, unnamed_, shard));
+  return txn.commit();
+}
+
 Result<Ticket> LmdbEventLog::append(const Claim& claim, Batch batch) {
   TRV_EXPECTS(!batch.empty());
   const auto refused = [&](std::string_view what) {

@@ -44,6 +44,10 @@ class LmdbEventLog final : public EventLog {
   [[nodiscard]] base::Result<Bounds> bounds(ShardId shard) override;
   [[nodiscard]] base::Status trim(ShardId shard, Lsn below) override;
 
+  /// For a copy of a log whose beginning was trimmed: the first record of the shard will be `first`, at least 1. Error:
+  /// conflict where the shard was claimed before.
+  [[nodiscard]] base::Status begin_at(ShardId shard, Lsn first);
+
   [[nodiscard]] base::Result<lmdb::EnvStats> stats() const { return env_.stats(); }
 
  private:

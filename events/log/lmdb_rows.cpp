@@ -72,13 +72,13 @@ Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& unnamed
 
 bool ShardEnd::is_sound() const noexcept {
   return next_decision >= record::Lsn(1) && next >= next_decision && decided_position < next_position &&
-         (decided_position == 0) == (next_decision == record::Lsn(1)) && first >= record::Lsn(1) &&
-         first <= next_decision && first_position >= 1 &&
+         (decided_position == 0) == (next_decision == first) && first >= record::Lsn(1) && first <= next_decision &&
+         first_position >= 1 &&
          (decided_position == 0 ? first_position == 1 : first < next_decision && first_position <= decided_position);
 }
 
 Status ShardEnd::write(lmdb::WriteTxn& txn, const lmdb::Table& unnamed, record::ShardId shard) const {
-  TRV_EXPECTS(is_sound() && epoch >= record::Epoch(1));
+  TRV_EXPECTS(is_sound());
   const std::array<std::uint64_t, 7> row{epoch.value(),    next.value(),  next_position, next_decision.value(),
                                          decided_position, first.value(), first_position};
   return unnamed.put(txn, end_key(shard), view_of(row));

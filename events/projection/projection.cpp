@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <utility>
 
 #include "events/projection/known_events.hpp"
 #include "events/projection/snapshots.hpp"
 #include "events/projection/stamp.hpp"
+#include "events/projection/state_digest.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::projection {
@@ -244,25 +244,7 @@ Status Projection::close() {
 Result<base::Digest> Projection::content_digest() const {
   TRV_EXPECTS(env_ != nullptr);
   TRV_TRY_ASSIGN(lmdb::ReadTxn txn, env_->begin_read());
-  TRV_TRY_ASSIGN(const std::vector<std::string> names, txn.table_names());
-  base::Digest digest{};
-  // Lengths come before their bytes, so that no two contents run together.
-  const auto add = [&](BytesView key, BytesView value) {
-    const std::array<std::uint64_t, 2> sizes{key.size(), value.size()};
-    digest = base::sha256({digest, {reinterpret_cast<const std::uint8_t*>(sizes.data()), sizeof sizes}, key, value});
-  };
-  for (const std::string& name : names) {
-    add(base::as_bytes(name), {});
-    Result<lmdb::Table> table = txn.open_table(name, lmdb::Keys::bytes);
-    if (!table && table.error().code() == ErrorCode::conflict) table = txn.open_table(name, lmdb::Keys::integer);
-    if (!table) return fail(table.error());
-    TRV_TRY(lmdb::scan(txn, *table, {}, {}, lmdb::Direction::forward,
-                       [&](BytesView key, BytesView value) -> Result<lmdb::Visit> {
-                         add(key, value);
-                         return lmdb::Visit::go_on;
-                       }));
-  }
-  return digest;
+  return digest_rows(txn);
 }
 
 }  // namespace trv::projection

@@ -291,6 +291,14 @@ const std::vector<Key>& keys() {
        "The records since the newest snapshot of a shard at which another is taken at once."},
       {"snapshots", "keep", IntegerKey{&Config::snapshots_keep, 2, 100}, "",
        "The snapshots of a shard that are kept; each is as large as what the projection uses."},
+      {"backup", "target", TextKey{&Config::backup_target, "path", check_optional_path}, "",
+       "Where travd backs itself up to. Empty: it does not. See docs/guides/backup-and-recovery.md."},
+      {"backup", "interval_seconds", IntegerKey{&Config::backup_interval_seconds, 1, 86'400}, "s",
+       "The time from one backup to the next: what may be lost with the machine. Nothing is written where nothing "
+       "came."},
+      {"backup", "drill_interval_minutes", IntegerKey{&Config::backup_drill_interval_minutes, 0, 525'600}, "minutes",
+       "The time from one restore drill to the next. A drill needs room for a second log and projection in the data "
+       "folder. 0: none."},
       {"kafka", "brokers", TextKey{&Config::kafka_brokers, "host:port, separated by commas", check_brokers}, "",
        "Where Apache Kafka is. Empty: the log is embedded, in the data folder."},
       {"kafka", "topic", TextKey{&Config::kafka_topic, "name of a topic", check_topic}, "",

@@ -63,6 +63,7 @@ base::Status Kernel::compose(StartReport& report) {
   }
   logger_->debug("start: {} is locked", folder.string());
   TRV_TRY(backup::take_over(folder));
+  TRV_TRY_ASSIGN(report.restored, recovery::restored_line(folder));
   TRV_TRY(refuse_unfinished_copy(folder));
   TRV_TRY(config::refuse_two_logs(config_));
   if (config_.shares_shards()) {
@@ -175,6 +176,7 @@ base::Status Kernel::compose(StartReport& report) {
   parts.make_mover();
   parts.make_snapshot_keeper(config_);
   parts.make_left_over(folder);
+  TRV_TRY(parts.make_backups(config_, random_));
   parts.nodes = parts.make_nodes(config_);
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
   http::ServerOptions http = api_options(config_);
@@ -204,7 +206,8 @@ base::Status Kernel::compose(StartReport& report) {
                              .watching = {.now = [&watch = *parts.watch] { return watch.sample(); },
                                           .health = [&watch = *parts.watch] { return watch.health(); },
                                           .status = [&watch = *parts.watch] { return watch.status(); }},
-                             .certificate_ends = [&parts] { return parts.certificate_ends(); }};
+                             .certificate_ends = [&parts] { return parts.certificate_ends(); },
+                             .backups = parts.backups.get()};
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
@@ -238,6 +241,7 @@ base::Status Kernel::compose(StartReport& report) {
   }
   parts.snapshot_keeper->start();
   parts.left_over->start();
+  if (parts.backups) parts.backups->start();
   parts.mover->start();
   parts.watch->start();
   if (parts.cluster) TRV_TRY(join(report));
@@ -351,6 +355,7 @@ void Kernel::stop() {
   if (parts.node_server) parts.node_server->stop(stop_grace);
   if (parts.watch) parts.watch->stop();
   if (parts.mover) parts.mover->stop();
+  if (parts.backups) parts.backups->stop();
   if (parts.left_over) parts.left_over->stop();
   if (parts.snapshot_keeper) parts.snapshot_keeper->stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->begin_stop();

@@ -27,6 +27,7 @@ struct StartReport {
   std::uint16_t port = 0;
   std::string log;             ///< which one it is, for people
   std::string node;            ///< among others, for people; empty where it is alone
+  std::string restored;        ///< what the folder was restored from, for people; empty where it was not
   std::uint64_t records = 0;   ///< in the log
   std::uint64_t replayed = 0;  ///< records applied to bring the projection up to date
   /// The shards whose projections were not good, and from what each was made anew and why.

@@ -96,6 +96,7 @@ void announce(const config::Config& config, const daemon::StartReport& report, b
   fmt::print("  data     {} ({} records", config.data_folder, report.records);
   if (report.replayed > 0) fmt::print(", {} replayed", report.replayed);
   fmt::print(")\n  log      {}\n  plugins  {} loaded\n", report.log, report.plugins);
+  if (!report.restored.empty()) fmt::print("  data     {}\n", report.restored);
   if (!report.node.empty()) fmt::print("  node     {}\n", report.node);
   for (const auto& [shard, why] : report.rebuilt) {
     const std::string of_shard = config.shards > 1 ? fmt::format("shard {} ", shard) : "";

@@ -195,4 +195,20 @@ void Kernel::Parts::make_left_over(const std::filesystem::path& data_folder) {
                   .report = [this](const std::string& line) { logger->warn("{}", line); }});
 }
 
+base::Status Kernel::Parts::make_backups(const config::Config& config, base::Random& random) {
+  TRV_TRY_ASSIGN(
+      backups,
+      daemon::make_backups(
+          config,
+          {.log = *log.log,
+           .node = *node,
+           .cluster_key = cluster_key ? &*cluster_key : nullptr,
+           .is_ours = [this] { return node->platform().is_serving() && (!cluster || node->platform().is_owned()); },
+           .clock = clock,
+           .random = random,
+           .logger = logger}));
+  if (backups) secrets->leave_removals();
+  return {};
+}
+
 }  // namespace trv::daemon

@@ -11,6 +11,7 @@
 #include "events/lmdb/folder_lock.hpp"
 #include "events/projection/snapshot_keeper.hpp"
 #include "kernel/config/event_log.hpp"
+#include "kernel/daemon/backups.hpp"
 #include "kernel/daemon/cluster.hpp"
 #include "kernel/daemon/hosting.hpp"
 #include "kernel/daemon/kernel.hpp"
@@ -72,6 +73,7 @@ struct Kernel::Parts {
   std::unique_ptr<node::Mover> mover;
   std::unique_ptr<projection::SnapshotKeeper> snapshot_keeper;
   std::unique_ptr<LeftOver> left_over;
+  std::unique_ptr<recovery::Schedule> backups;  ///< null where none are taken
   gateway::Nodes nodes;
   std::unique_ptr<ServedCertificate> certificate;  ///< null where the API is served without TLS
   std::unique_ptr<Watch> watch;
@@ -90,6 +92,7 @@ struct Kernel::Parts {
   void make_snapshot_keeper(const config::Config& config);
   void make_watch(const config::Config& config);
   void make_left_over(const std::filesystem::path& data_folder);
+  [[nodiscard]] base::Status make_backups(const config::Config& config, base::Random& random);
   [[nodiscard]] effects::DispatcherPorts effect_ports(node::Shard& shard, effects::OutcomeRecorder& recorder);
 };
 

@@ -153,7 +153,7 @@ base::Result<Bytes> SecretStore::read_sealed(const base::TenantId& tenant, std::
 base::Status SecretStore::remove(const base::TenantId& tenant, std::string_view reference) {
   TRV_TRY(base::check_label("tenant", tenant.value()));
   // While a backup is under way the file stays, and goes with remove_unreferenced() later.
-  if (!is_reference(reference) || backup::is_running(folder_.parent_path())) return {};
+  if (!is_reference(reference) || leaves_removals_ || backup::is_running(folder_.parent_path())) return {};
   const std::filesystem::path path = folder_ / tenant.value() / reference;
   if (::unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return {};

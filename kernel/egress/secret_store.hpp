@@ -12,6 +12,7 @@
 // the folder holds the secrets: back them up apart.
 
 #include <array>
+#include <atomic>
 #include <compare>
 #include <cstdint>
 #include <deque>
@@ -66,6 +67,10 @@ class SecretStore final : public SecretSource {
   /// reveal it: the last `replaced_kept_max` stay, sealed, in memory. Errors: as remove.
   [[nodiscard]] base::Status replace(const base::TenantId& tenant, std::string_view reference);
 
+  /// From now on remove() and replace() leave the file to remove_unreferenced(): a backup that is taken later, of an
+  /// earlier moment, still needs it.
+  void leave_removals() noexcept { leaves_removals_ = true; }
+
   /// Removes every secret that is not in `referenced`, and what unfinished writes left; what is younger than
   /// base::left_over_after stays, because its record may not be written yet. Returns how many secrets went. Error:
   /// unavailable.
@@ -76,6 +81,7 @@ class SecretStore final : public SecretSource {
   SecretStore(std::filesystem::path folder, const keys::SealingKey& key, base::Random& random);
   [[nodiscard]] base::Result<base::Bytes> read_sealed(const base::TenantId& tenant, std::string_view reference);
 
+  std::atomic<bool> leaves_removals_ = false;
   std::filesystem::path folder_;
   keys::SealingKey key_;
   std::mutex put_mutex_;  ///< of random_

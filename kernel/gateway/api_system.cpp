@@ -63,7 +63,8 @@ http::Router make_router(const Ports& ports) {
   const auto deliveries = std::make_shared<DeliveryCounts>();
   add_system_routes(router, ports.node, ports.why_not_ready, [ports, deliveries] {
     return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host, ports.snapshots, *deliveries,
-                          ports.watching.now(), ports.certificate_ends());
+                          ports.watching.now(), ports.certificate_ends(),
+                          ports.backups == nullptr ? std::nullopt : std::optional(ports.backups->figures()));
   });
   add_status_routes(router, ports.watching);
   add_tenant_routes(router, ports.node, ports.random);

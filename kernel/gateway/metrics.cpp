@@ -276,12 +276,41 @@ void add_process(Families& families, const telemetry::Sample& process) {
                  process.projection_bytes);
 }
 
+void add_backups(Families& families, const recovery::Figures& backups) {
+  const auto in_seconds = [&](const char* name, const char* help, base::Duration duration) {
+    ClientMetric metric;
+    metric.gauge.value = std::chrono::duration<double>(duration).count();
+    families.add(name, help, MetricType::Gauge, std::move(metric));
+  };
+  const auto at = [](const std::optional<base::Timestamp>& time) {
+    return time ? base::Duration(time->ns()) : base::Duration(0);
+  };
+  families.counter("travertine_backups_total", "Backups that succeeded.", backups.backups);
+  families.counter("travertine_backup_failures_total", "Backups that failed.", backups.failures);
+  families.counter("travertine_backup_segments_total", "Segments that backups added.", backups.segments);
+  families.counter("travertine_backup_records_total", "Records that backups added.", backups.records);
+  families.counter("travertine_backup_bytes_total", "Bytes that backups added.", backups.bytes);
+  in_seconds("travertine_backup_duration_seconds", "Of the last backup that succeeded.", backups.last_duration);
+  in_seconds("travertine_backup_age_seconds", "What a loss of the machine now would cost at most.", backups.age);
+  in_seconds("travertine_backup_last_success_timestamp_seconds", "When the last backup succeeded; 0: none has.",
+             at(backups.last_success));
+  families.counter("travertine_restore_drills_total", "Drills that brought back the live state.", backups.drills);
+  families.counter("travertine_restore_drill_failures_total", "Drills that did not.", backups.drill_failures);
+  in_seconds("travertine_restore_drill_last_success_timestamp_seconds", "When the last one did; 0: none has.",
+             at(backups.last_drill));
+  in_seconds("travertine_restore_drill_recovery_point_seconds", "What a loss would have cost at the last drill.",
+             backups.recovery_point);
+  in_seconds("travertine_restore_drill_recovery_time_seconds", "Restore and replay of the last drill.",
+             backups.recovery_time);
+}
+
 }  // namespace
 
 std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
                            const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots,
                            const DeliveryCounts& deliveries, const telemetry::Sample& process,
-                           std::optional<base::Timestamp> certificate_ends) {
+                           std::optional<base::Timestamp> certificate_ends,
+                           const std::optional<recovery::Figures>& backups) {
   Families families;
   add_requests(families, process.requests);
   add_process(families, process);
@@ -299,6 +328,7 @@ std::string render_metrics(const node::Node& node, Dispatchers effects, const eg
     families.gauge("travertine_certificate_expiry_timestamp_seconds", "When the certificate of the API expires.",
                    static_cast<std::uint64_t>(certificate_ends->ms() / 1000));
   }
+  if (backups) add_backups(families, *backups);
   return prometheus::TextSerializer().Serialize(families.all());
 }
 

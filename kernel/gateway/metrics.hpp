@@ -13,6 +13,7 @@
 #include "kernel/egress/broker.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
+#include "kernel/recovery/figures.hpp"
 #include "kernel/telemetry/past.hpp"
 
 namespace trv::gateway {
@@ -32,6 +33,7 @@ struct DeliveryCounts {
 [[nodiscard]] std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
                                          const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots,
                                          const DeliveryCounts& deliveries, const telemetry::Sample& process,
-                                         std::optional<base::Timestamp> certificate_ends);
+                                         std::optional<base::Timestamp> certificate_ends,
+                                         const std::optional<recovery::Figures>& backups);
 
 }  // namespace trv::gateway

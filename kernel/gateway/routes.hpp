@@ -19,6 +19,7 @@
 #include "kernel/node/forwarder.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/package_follower.hpp"
+#include "kernel/recovery/schedule.hpp"
 #include "kernel/trust/policy.hpp"
 
 namespace trv::gateway {
@@ -106,6 +107,7 @@ struct Ports {
   Watching watching = {};
   /// Until when clients accept the certificate of the API; nullopt: it has none.
   std::function<std::optional<base::Timestamp>()> certificate_ends = [] { return std::nullopt; };
+  const recovery::Schedule* backups = nullptr;  ///< null: this process takes none
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);
 

@@ -8,6 +8,7 @@
 
 #include "events/copy/log_copy.hpp"
 #include "events/lmdb/folder_lock.hpp"
+#include "kernel/cli/commands/data_place.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/progress_line.hpp"
 #include "kernel/config/event_log.hpp"
@@ -26,46 +27,6 @@ struct LogArguments {
   std::string from;
   std::string to;
 };
-
-/// One end of a copy, before it is opened.
-struct Place {
-  std::string name;  ///< as it was given
-  config::Config config;
-
-  [[nodiscard]] bool is_kafka() const { return !config.kafka_brokers.empty(); }
-  [[nodiscard]] std::filesystem::path data() const { return config.data_folder; }
-  [[nodiscard]] std::filesystem::path beside_log() const { return config.folder_beside_log(); }
-  [[nodiscard]] std::string text() const {
-    if (is_kafka()) return fmt::format("Kafka at {}, topic {}", config.kafka_brokers, config.kafka_topic);
-    return (data() / "log").string();
-  }
-};
-
-/// The environment is not asked for keys: it would change both places alike.
-base::Result<Place> place_of(const World& world, std::string_view option, const std::string& name) {
-  std::error_code error;
-  Place place{.name = name, .config = {}};
-  if (std::filesystem::is_directory(name, error)) {
-    place.config.data_folder = name;
-    place.config.shards = config::shards_max;
-    return place;
-  }
-  if (!std::filesystem::exists(name, error)) {
-    return fail(ErrorCode::invalid,
-                fmt::format("{}: {} does not exist; name the configuration of travd, or its data folder where the log "
-                            "is embedded{}",
-                            option, name,
-                            option == "--to" ? fmt::format(". For a new folder, make it first: mkdir {}", name) : ""));
-  }
-  config::Environment environment;
-  for (const char* variable : {"HOME", "XDG_DATA_HOME"}) {
-    if (const auto value = world.variable(variable)) environment.emplace(variable, *value);
-  }
-  auto config = config::load_config(name, environment);
-  if (!config) return fail(std::move(config).error().in(option));
-  place.config = *std::move(config);
-  return place;
-}
 
 bool is_same(const std::filesystem::path& one, const std::filesystem::path& other) {
   std::error_code error;
