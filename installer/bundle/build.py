@@ -118,10 +118,13 @@ def main() -> int:
         pack(folder, made, created)
         installed = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
         more = packages.write(tree, output, options.version, created) if options.packages else []
+    public = output / "release.p256.pem"
+    public.write_bytes(keys.openssl("pkey", "-in", str(store.secret(store.version(), "p256")), "-pubout"))
     data = made.read_bytes()
     print(f"{made}\n  size       {len(data) / 1e6:.1f} MB, installed {installed / 1e6:.1f} MB\n  sha256     {sha256(data)}\n"
           f"  counter    {options.counter}\n  give to operators by another way than the bundle:\n"
-          f"  release key, SHA-256 of meta/release.gpg   {sha256(keyring)}")
+          f"  release key, SHA-256 of meta/release.gpg   {sha256(keyring)}\n"
+          f"  for OpenSSL in place of gpgv                {public}")
     for file in more:
         print(f"{file}\n  size       {file.stat().st_size / 1e6:.1f} MB\n  sha256     {sha256(file.read_bytes())}")
     return 0

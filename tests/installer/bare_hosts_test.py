@@ -242,6 +242,32 @@ class OnBareHosts(unittest.TestCase):
                 if target.endswith(".html"):
                     self.assertTrue((page.parent / target).is_file(), f"{page} links to {target}")
 
+    def test_openssl_verifies_the_manifest_in_place_of_gpgv(self) -> None:
+        host = self.host("bookworm")
+        self.unpack(host, FIRST)
+        meta = host.path(f"/tmp/travertine-{FIRST}-x86_64/meta")
+        command = ("openssl", "dgst", "-sha256", "-verify", str(self.bundles.output / "release.p256.pem"), "-signature",
+                   str(meta / "manifest.json.p256"), str(meta / "manifest.json"))
+        self.assertEqual(subprocess.run(command, capture_output=True, text=True).stdout, "Verified OK\n")
+        with open(meta / "manifest.json", "a") as manifest:
+            manifest.write(" ")
+        self.assertNotEqual(subprocess.run(command, capture_output=True).returncode, 0)
+
+    def test_it_asks_on_a_terminal_and_takes_what_is_answered(self) -> None:
+        host = self.host("bookworm")
+        self.unpack(host, FIRST)
+        ours, theirs = os.openpty()
+        installs = subprocess.Popen(host.inside("sh", f"/tmp/travertine-{FIRST}-x86_64/install.sh"), stdin=theirs, stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, text=True)
+        os.write(ours, b"127.0.0.1\n8500\n/srv/travertine\nyes\n")
+        printed = installs.communicate(timeout=120)[0]
+        os.close(ours)
+        os.close(theirs)
+        self.assertEqual(installs.returncode, 0, printed)
+        self.assertIn("Port of the API [8400]:", printed)
+        self.assertIn("API at http://127.0.0.1:8500", printed)
+        host.run("trav-installer check && test -f /srv/travertine/operator.token")
+
     def test_a_version_that_cannot_start_never_stops_the_one_that_runs(self) -> None:
         host = self.installed("bookworm")
         host.run(f"trav-installer upgrade /tmp/travertine-{NEXT}-x86_64 --yes && trav-installer rollback")
