@@ -165,6 +165,10 @@ void Kernel::Parts::make_watch(const config::Config& config) {
                                           .log_stats = log.stats,
                                           .why_not_ready = [this] { return why_not_ready(); },
                                           .certificate_ends = [this] { return certificate_ends(); },
+                                          .backups = [this]() -> std::optional<recovery::Figures> {
+                                            return backups ? std::optional(backups->figures()) : std::nullopt;
+                                          },
+                                          .backup_interval = std::chrono::seconds(config.backup_interval_seconds),
                                           .clock = clock,
                                           .logger = logger});
 }

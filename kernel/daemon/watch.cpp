@@ -136,6 +136,7 @@ std::vector<Check> Watch::checks() const {
   add_shards(checks);
   add_room(checks);
   add_effects(checks);
+  add_backups(checks);
   const telemetry::RequestFigures requests = past_.requests_of(std::chrono::minutes(5));
   const telemetry::Objective& availability = telemetry::objectives().front();
   const double burn = telemetry::burn_of(availability, requests);
@@ -263,6 +264,32 @@ void Watch::add_effects(std::vector<Check>& checks) const {
                                             "trav effect list, trav effect release"});
 }
 
+void Watch::add_backups(std::vector<Check>& checks) const {
+  const auto backups = watched_.backups();
+  if (!backups) return;
+  const double age = std::floor(std::chrono::duration<double>(backups->age).count());
+  const bool is_old = backups->age > 3 * watched_.backup_interval;
+  checks.push_back({.name = "backup:age",
+                    .component = {},
+                    .condition = is_old ? Condition::warn : Condition::pass,
+                    .value = age,
+                    .unit = "s",
+                    .output = is_old ? fmt::format("the last {:.0f} s are in no backup; the log says why, and "
+                                                   "`trav backup verify` what is in the target",
+                                                   age)
+                                     : ""});
+  if (backups->drills + backups->drill_failures == 0) return;
+  // The last one counts; a failure since the process began is a warning until a drill has succeeded after it.
+  const bool has_failed = backups->drill_failures > 0 && backups->drills == 0;
+  checks.push_back(
+      {.name = "backup:drill",
+       .component = {},
+       .condition = has_failed ? Condition::warn : Condition::pass,
+       .value = std::chrono::duration<double>(backups->recovery_time).count(),
+       .unit = "s to recover",
+       .output = has_failed ? "no drill of the backups has succeeded since travd began; the log says why" : ""});
+}
+
 gateway::Health Watch::health() const {
   const auto all = checks();
   return {.is_failing = telemetry::worst_of(all) == Condition::fail,
@@ -291,12 +318,25 @@ json::Value Watch::status() const {
                        {"failed", plugin.instance.failed},
                        {"under_way", plugin.instance.in_flight}});
   }
-  return {{"time", watched_.clock.now().to_rfc3339()},
-          {"health", health().document},
-          {"objectives", telemetry::to_json(telemetry::objectives(), past_)},
-          {"series", past_.series(points_shown)},
-          {"shards", std::move(shards)},
-          {"plugins", std::move(plugins)}};
+  json::Value status = {{"time", watched_.clock.now().to_rfc3339()},
+                        {"health", health().document},
+                        {"objectives", telemetry::to_json(telemetry::objectives(), past_)},
+                        {"series", past_.series(points_shown)},
+                        {"shards", std::move(shards)},
+                        {"plugins", std::move(plugins)}};
+  const auto backups = watched_.backups();
+  if (!backups) return status;
+  const auto seconds = [](base::Duration time) { return std::chrono::duration<double>(time).count(); };
+  json::Value shown = {
+      {"succeeded", backups->backups}, {"failed", backups->failures}, {"age_s", seconds(backups->age)}};
+  if (backups->last_success) shown.set("last", backups->last_success->to_rfc3339());
+  if (backups->last_drill) {
+    shown.set("drill", {{"last", backups->last_drill->to_rfc3339()},
+                        {"recovery_point_s", seconds(backups->recovery_point)},
+                        {"recovery_time_s", seconds(backups->recovery_time)}});
+  }
+  status.set("backups", std::move(shown));
+  return status;
 }
 
 }  // namespace trv::daemon

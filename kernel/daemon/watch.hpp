@@ -19,6 +19,7 @@
 #include "kernel/gateway/status.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
+#include "kernel/recovery/figures.hpp"
 #include "kernel/telemetry/health.hpp"
 #include "kernel/telemetry/past.hpp"
 #include "kernel/telemetry/request_counts.hpp"
@@ -37,6 +38,8 @@ struct Watched {
   std::function<base::Result<lmdb::EnvStats>()> log_stats;           ///< nullptr: the log has no map
   std::function<std::string()> why_not_ready;                        ///< as gateway::add_system_routes
   std::function<std::optional<base::Timestamp>()> certificate_ends;  ///< nullopt: there is none
+  std::function<std::optional<recovery::Figures>()> backups;         ///< nullopt: this process takes none
+  base::Duration backup_interval{};
   const base::Clock& clock;
   std::shared_ptr<spdlog::logger> logger;
 };
@@ -67,6 +70,7 @@ class Watch {
   void warn_of_what_runs_out();
   void add_shards(std::vector<telemetry::Check>& checks) const;
   void add_room(std::vector<telemetry::Check>& checks) const;
+  void add_backups(std::vector<telemetry::Check>& checks) const;
   void add_effects(std::vector<telemetry::Check>& checks) const;
 
   const Watched watched_;

@@ -16,6 +16,21 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
+std::string guide() {
+  std::ifstream file(std::string(TRV_SOURCE_DIR) + "/docs/guides/watching.md");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The names of the families.
+std::vector<std::string> metrics_of(const std::string& text) {
+  std::vector<std::string> names;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# TYPE ")) names.push_back(line.substr(7, line.find(' ', 7) - 7));
+  }
+  return names;
+}
+
 class StatusTest : public ApiTest {
  protected:
   static http::RawAnswer get(const std::string& path, const std::string& more = "") {
@@ -85,19 +100,25 @@ TEST_F(StatusTest, requests_of_the_api_are_counted_by_class_and_time) {
   EXPECT_EQ(count_of(timed), timed_before + 2);
 }
 
-TEST_F(StatusTest, every_metric_is_explained) {
-  std::ifstream file(std::string(TRV_SOURCE_DIR) + "/docs/guides/watching.md");
-  const std::string guide{std::istreambuf_iterator<char>(file), {}};
-  ASSERT_FALSE(guide.empty());
-  std::istringstream metrics(get("/metrics").body);
-  std::size_t families = 0;
-  for (std::string line; std::getline(metrics, line);) {
-    if (!line.starts_with("# TYPE ")) continue;
-    const std::string name = line.substr(7, line.find(' ', 7) - 7);
-    EXPECT_THAT(guide, HasSubstr("| `" + name + "` |"));
-    ++families;
+TEST(StatusOfBackups, they_are_checked_shown_and_explained) {
+  ScratchFolder scratch;
+  const std::string target = (scratch.path() / "target").string();
+  auto started = Daemon::start(scratch, {}, {.variables = {{"TRAV_BACKUP_TARGET", target}}});
+  ASSERT_TRUE(started) << started.error().message();
+  const Answer status = ask(**started, "", "GET", "/status.json");
+  ASSERT_EQ(status.status, 200) << status.body;
+  const json::value shown = status.value();
+  EXPECT_EQ(shown.at("backups").at("failed"), 0);
+  EXPECT_TRUE(shown.at("health").at("checks").as_object().contains("backup:age")) << status.body;
+  for (const std::string& name : metrics_of(ask(**started, "", "GET", "/metrics").body)) {
+    EXPECT_THAT(guide(), HasSubstr("| `" + name + "` |"));
   }
-  EXPECT_GT(families, 20U);
+}
+
+TEST_F(StatusTest, every_metric_is_explained) {
+  const auto names = metrics_of(get("/metrics").body);
+  for (const std::string& name : names) EXPECT_THAT(guide(), HasSubstr("| `" + name + "` |"));
+  EXPECT_GT(names.size(), 20U);
 }
 
 }  // namespace

@@ -149,6 +149,15 @@ function show(status) {
     { title: 'Commands that wait', value: (row) => row.waiting.toLocaleString(), is_number: true },
     { title: 'Newest snapshot', value: (row) => (row.snapshot ? new Date(row.snapshot).toLocaleString() : 'none') },
   ], status.shards, 'No shard yet');
+  table('backups', [
+    { title: 'Newest', value: (row) => (row.last ? new Date(row.last).toLocaleString() : 'none yet') },
+    { title: 'Not in a backup yet', value: (row) => seconds(row.age_s) },
+    { title: 'Succeeded', value: (row) => row.succeeded.toLocaleString(), is_number: true },
+    { title: 'failed', value: (row) => row.failed.toLocaleString(), is_number: true },
+    { title: 'Last drill', value: (row) => (row.drill ? new Date(row.drill.last).toLocaleString() : 'none yet') },
+    { title: 'lost at most', value: (row) => (row.drill ? seconds(row.drill.recovery_point_s) : '') },
+    { title: 'back after', value: (row) => (row.drill ? seconds(row.drill.recovery_time_s) : '') },
+  ], status.backups ? [status.backups] : [], 'This node takes no backups: backup.target is not set');
   table('plugins', [
     { title: 'Plugin', value: (row) => row.id },
     { title: 'Version', value: (row) => row.version },
