@@ -280,8 +280,7 @@ base::Status check_files(const Config& config, base::Timestamp now) {
   }
   if (!config.kafka_brokers.empty()) TRV_TRY(kafka_settings(config));
   for (const auto& [key, file] : {std::pair("node.cluster_key_file", config.node_cluster_key_file),
-                                  std::pair("plugins.trust", config.plugins_trust),
-                                  std::pair("backup.s3_credentials_file", config.backup_s3_credentials_file)}) {
+                                  std::pair("plugins.trust", config.plugins_trust)}) {
     if (file.empty()) continue;
     if (const auto read = base::read_file(file, pem_bytes_max); !read)
       return fail(ErrorCode::invalid, fmt::format("{}: {}", key, read.error().message()));

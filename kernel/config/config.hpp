@@ -57,9 +57,6 @@ struct Config {
   std::string backup_target;  ///< empty: travd takes no backups
   std::uint64_t backup_interval_seconds = 60;
   std::uint64_t backup_drill_interval_minutes = 10'080;
-  std::string backup_s3_endpoint;  ///< empty: Amazon's, of the region
-  std::string backup_s3_region = "us-east-1";
-  std::string backup_s3_credentials_file;
   std::string kafka_brokers;  ///< empty: the embedded log
   std::string kafka_topic = "travertine.events";
   bool kafka_tls = false;

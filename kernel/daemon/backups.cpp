@@ -35,11 +35,8 @@ base::Result<std::unique_ptr<recovery::Schedule>> make_backups(const config::Con
   TRV_TRY(refuse_inside(config));
   TRV_TRY_ASSIGN(note::SigningKey key,
                  recovery::open_signing_key(config.folder_beside_log(), backed_up.cluster_key, backed_up.random));
-  const recovery::S3Access access{.endpoint = config.backup_s3_endpoint,
-                                  .region = config.backup_s3_region,
-                                  .credentials_file = config.backup_s3_credentials_file};
-  const auto open = [name = config.backup_target, access, &clock = backed_up.clock, &random = backed_up.random] {
-    return recovery::open_target(name, access, clock, random);
+  const auto open = [name = config.backup_target, &clock = backed_up.clock, &random = backed_up.random] {
+    return recovery::open_target(name, clock, random);
   };
   // A place that does not answer is a warning later; one that is none is refused now.
   if (const auto target = open(); !target && target.error().code() == base::ErrorCode::invalid) {

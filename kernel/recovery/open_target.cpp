@@ -6,7 +6,7 @@
 
 namespace trv::recovery {
 
-base::Result<std::unique_ptr<Target>> open_target(const std::string& name, const S3Access&, const base::Clock& clock,
+base::Result<std::unique_ptr<Target>> open_target(const std::string& name, const base::Clock& clock,
                                                   base::Random& random) {
   if (name.empty()) return base::fail(base::ErrorCode::invalid, "the backup target is empty; name a folder");
   if (name.find("://") != std::string::npos) {

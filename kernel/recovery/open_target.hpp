@@ -1,7 +1,6 @@
 #pragma once
 // The target that a name means.
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -11,15 +10,9 @@
 
 namespace trv::recovery {
 
-/// How an S3-compatible store is reached.
-struct S3Access {
-  std::string endpoint;  ///< "https://s3.example.org:9000"; empty: Amazon's of the region
-  std::string region = "us-east-1";
-  std::filesystem::path credentials_file;  ///< two lines: the access key id, and the secret access key
-};
-
-/// `s3://bucket/prefix`, or a folder. `random` and `clock` outlive the target. Errors: invalid, with what to do.
-[[nodiscard]] base::Result<std::unique_ptr<Target>> open_target(const std::string& name, const S3Access& access,
-                                                                const base::Clock& clock, base::Random& random);
+/// A folder, without what a killed backup left in it a day ago. `random` and `clock` outlive the target. Errors:
+/// invalid, with what to do.
+[[nodiscard]] base::Result<std::unique_ptr<Target>> open_target(const std::string& name, const base::Clock& clock,
+                                                                base::Random& random);
 
 }  // namespace trv::recovery

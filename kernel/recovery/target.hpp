@@ -1,6 +1,6 @@
 #pragma once
-// Where backups go: numbered manifests that are added once and never changed, and objects by their SHA-256. A port: a
-// folder, or a prefix in an S3-compatible store.
+// Where backups go: numbered manifests that are added once and never changed, and objects by their SHA-256. A port; a
+// folder is one.
 
 #include <cstdint>
 #include <memory>

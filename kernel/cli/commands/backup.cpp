@@ -38,9 +38,6 @@ struct BackupArguments {
   std::string until_lsn;
   std::string scratch;
   std::string config;
-  std::string endpoint;
-  std::string region;
-  std::string credentials;
   bool new_base = false;
   bool with_state = false;
 };
@@ -74,9 +71,7 @@ class Work {
       : session_(session), arguments_(arguments), line_(session.world()) {}
 
   Result<std::unique_ptr<recovery::Target>> target() {
-    recovery::S3Access access{.endpoint = arguments_.endpoint, .credentials_file = arguments_.credentials};
-    if (!arguments_.region.empty()) access.region = arguments_.region;
-    return recovery::open_target(arguments_.target, access, session_.world().clock, random_);
+    return recovery::open_target(arguments_.target, session_.world().clock, random_);
   }
   recovery::Progress progress() {
     return [this](std::string_view what, std::uint64_t done, std::uint64_t total) {
@@ -216,10 +211,7 @@ class Work {
           ErrorCode::denied,
           fmt::format("{} has no backup.target: travd takes no backups. Set it, and restart travd", place.name));
     }
-    const recovery::S3Access access{.endpoint = config.backup_s3_endpoint,
-                                    .region = config.backup_s3_region,
-                                    .credentials_file = config.backup_s3_credentials_file};
-    TRV_TRY_ASSIGN(const auto to, recovery::open_target(config.backup_target, access, session_.world().clock, random_));
+    TRV_TRY_ASSIGN(const auto to, recovery::open_target(config.backup_target, session_.world().clock, random_));
     TRV_TRY_ASSIGN(const recovery::History history, of_disk(recovery::read_history(*to, std::nullopt)));
     json::Value value = json::Value::object();
     value.set("target", json::Value(config.backup_target));
