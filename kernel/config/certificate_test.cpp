@@ -17,11 +17,14 @@ using testing::HasSubstr;
 class CertificateFiles : public testing::Test {
  protected:
   CertificateFiles() {
+    std::string name = testing::TempDir() + "certificate_XXXXXX";
+    folder_ = ::mkdtemp(name.data());
     config_.http_certificate_file = write("chain.pem", good_.certificate);
     config_.http_key_file = write("key.pem", good_.key);
   }
+  ~CertificateFiles() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, const std::string& text) {
-    const auto path = std::filesystem::path(testing::TempDir()) / ("certificate_" + name);
+    const auto path = folder_ / name;
     std::filesystem::remove(path);
     std::ofstream(path) << text;
     ::chmod(path.c_str(), 0600);
@@ -32,6 +35,7 @@ class CertificateFiles : public testing::Test {
     return status ? "" : status.error().message();
   }
 
+  std::filesystem::path folder_;
   http::TestAuthority authority_;
   http::TlsIdentity good_ = authority_.issue();
   base::Timestamp now_ = base::SystemClock().now();

@@ -294,7 +294,10 @@ base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
 void Kernel::serve(const node::Shard& shard) {
   parts_->dispatchers[shard.id().value()]->start();
   logger_->debug("start: shard {} is ready", shard.id().value());
-  if (is_serving_.exchange(true)) return;
+  is_serving_ = true;
+  // Who waits in the socket of a supervisor finds every shard; who has come already finds those that are there.
+  const std::size_t needed = config_.http_socket ? parts_->node->shards().size() : 1;
+  if (served_.fetch_add(1) + 1 != needed) return;
   for (const auto* server : {&parts_->server, &parts_->node_server}) {
     if (*server) (*server)->open();
   }

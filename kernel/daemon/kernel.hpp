@@ -82,6 +82,7 @@ class Kernel {
   std::unique_ptr<Parts> parts_;
   std::stop_source ending_;
   std::atomic<bool> is_serving_ = false;
+  std::atomic<std::size_t> served_ = 0;  ///< shards that have begun to serve
   bool takes_over_ = false;
   std::atomic<bool> has_come_to_folder_ = false;
 };

@@ -20,11 +20,13 @@ using testing::HasSubstr;
 class Served : public testing::Test {
  protected:
   Served() {
-    config_.http_certificate_file = folder() / "served_chain.pem";
-    config_.http_key_file = folder() / "served_key.pem";
+    std::string name = testing::TempDir() + "served_XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+    config_.http_certificate_file = folder_ / "chain.pem";
+    config_.http_key_file = folder_ / "key.pem";
     put(authority_.issue());
   }
-  static std::filesystem::path folder() { return testing::TempDir(); }
+  ~Served() override { std::filesystem::remove_all(folder_); }
   static void write(const std::string& path, const std::string& text) {
     // As tools that renew do: a new file in the place of the old one.
     std::ofstream(path + ".new") << text;
@@ -46,6 +48,7 @@ class Served : public testing::Test {
     return text;
   }
 
+  std::filesystem::path folder_;
   base::SimulatedClock clock_{base::SystemClock().now()};
   http::TestAuthority authority_;
   config::Config config_;

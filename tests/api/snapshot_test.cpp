@@ -181,8 +181,10 @@ TEST_F(SnapshotTest, on_a_trimmed_log_everything_says_what_is_gone) {
   const std::string after = state();
 
   const std::filesystem::path copy = scratch_.path() / "copy";
-  EXPECT_EQ(trav({"backup", "create", "--data", data().string(), "--to", copy.string()}), 0);
-  EXPECT_EQ(trav({"backup", "verify", copy.string()}), 0);
+  const std::string target = (scratch_.path() / "target").string();
+  EXPECT_EQ(trav({"backup", "create", target, "--data", data().string()}), 0);
+  EXPECT_EQ(trav({"backup", "verify", target}), 0);
+  EXPECT_EQ(trav({"backup", "restore", target, "--to", copy.string()}), 0);
   kill();
   std::filesystem::create_directories(scratch_.path() / "moved");
   EXPECT_NE(trav({"log", "copy", "--from", data().string(), "--to", (scratch_.path() / "moved").string()}), 0);
