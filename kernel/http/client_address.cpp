@@ -25,7 +25,7 @@ constexpr std::string_view unix_word = "unix";
 std::optional<address> address_of(std::string_view text) {
   if (text.empty() || text.size() > address_bytes_max) return std::nullopt;
   boost::system::error_code error;
-  const address parsed = boost::asio::ip::make_address(text, error);
+  address parsed = boost::asio::ip::make_address(text, error);
   if (error || (parsed.is_v6() && parsed.to_v6().scope_id() != 0)) return std::nullopt;
   if (parsed.is_v6() && parsed.to_v6().is_v4_mapped()) {
     return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, parsed.to_v6());

@@ -197,7 +197,7 @@ Result<Segment> open_manifest(base::BytesView stored, const std::optional<note::
   if (!words.line_is(first_line)) {
     return fail(ErrorCode::corrupt, fmt::format("its first line is not '{}'", first_line));
   }
-  const Segment segment = segment_of(words);
+  Segment segment = segment_of(words);
   if (!words.is_good() || !is_sound(segment)) {
     return fail(ErrorCode::corrupt, fmt::format("line {} is not one of a manifest", words.line_number()));
   }

@@ -74,8 +74,8 @@ base::Result<ExitCode> create(Session& session, const TokenArguments& arguments)
     body.set("expires_in_seconds", *seconds);
   }
   if (!arguments.certificate.empty()) {
-    TRV_TRY_ASSIGN(std::string name, certificate_name(arguments.certificate));
-    body.set("certificate", std::move(name));
+    TRV_TRY_ASSIGN(const std::string name, certificate_name(arguments.certificate));
+    body.set("certificate", name);
   }
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
   TRV_TRY_ASSIGN(
