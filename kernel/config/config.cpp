@@ -10,6 +10,7 @@
 #include <sstream>
 #include <vector>
 
+#include "kernel/config/backup_target.hpp"
 #include "kernel/config/certificate.hpp"
 #include "kernel/config/keys.hpp"
 #include "sdk/base/bytes.hpp"
@@ -274,6 +275,7 @@ base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesy
 }
 
 base::Status check_files(const Config& config, base::Timestamp now) {
+  TRV_TRY(check_backup_target(config));
   if (config.serves_tls()) {
     TRV_TRY_ASSIGN(const ServedIdentity identity, served_identity(config));
     TRV_TRY(check_validity(config, identity, now));

@@ -3,36 +3,17 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <chrono>
 
+#include "kernel/config/backup_target.hpp"
 #include "kernel/recovery/drill.hpp"
 #include "kernel/recovery/open_target.hpp"
 #include "kernel/recovery/signing.hpp"
 
 namespace trv::daemon {
-namespace {
-
-base::Status refuse_inside(const config::Config& config) {
-  if (config.backup_target.find("://") != std::string::npos) return {};
-  std::error_code error;
-  const auto inner = std::filesystem::weakly_canonical(std::filesystem::absolute(config.backup_target, error), error);
-  for (const std::string& folder : {config.data_folder, config.folder_beside_log()}) {
-    const auto outer = std::filesystem::weakly_canonical(std::filesystem::absolute(folder, error), error);
-    if (std::ranges::mismatch(outer, inner).in1 != outer.end()) continue;
-    return base::fail(base::ErrorCode::invalid,
-                      fmt::format("backup.target: {} is in {}, which it backs up; name another "
-                                  "folder, best of another disk",
-                                  config.backup_target, folder));
-  }
-  return {};
-}
-
-}  // namespace
-
 base::Result<std::unique_ptr<recovery::Schedule>> make_backups(const config::Config& config, BackedUp backed_up) {
   if (config.backup_target.empty()) return nullptr;
-  TRV_TRY(refuse_inside(config));
+  TRV_TRY(config::check_backup_target(config));
   TRV_TRY_ASSIGN(note::SigningKey key,
                  recovery::open_signing_key(config.folder_beside_log(), backed_up.cluster_key, backed_up.random));
   const auto open = [name = config.backup_target, &clock = backed_up.clock, &random = backed_up.random] {

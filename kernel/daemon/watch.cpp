@@ -268,16 +268,18 @@ void Watch::add_backups(std::vector<Check>& checks) const {
   const auto backups = watched_.backups();
   if (!backups) return;
   const double age = std::floor(std::chrono::duration<double>(backups->age).count());
-  const bool is_old = backups->age > 3 * watched_.backup_interval;
+  const bool has_none = backups->failures > 0 && !backups->last_success;
+  const bool is_old = has_none || backups->age > 3 * watched_.backup_interval;
   checks.push_back({.name = "backup:age",
                     .component = {},
                     .condition = is_old ? Condition::warn : Condition::pass,
                     .value = age,
                     .unit = "s",
-                    .output = is_old ? fmt::format("the last {:.0f} s are in no backup; the log says why, and "
-                                                   "`trav backup verify` what is in the target",
-                                                   age)
-                                     : ""});
+                    .output = has_none ? "no backup has succeeded since travd began; the log says why"
+                              : is_old ? fmt::format("the last {:.0f} s are in no backup; the log says why, and "
+                                                     "`trav backup verify` what is in the target",
+                                                     age)
+                                       : ""});
   if (backups->drills + backups->drill_failures == 0) return;
   // The last one counts; a failure since the process began is a warning until a drill has succeeded after it.
   const bool has_failed = backups->drill_failures > 0 && backups->drills == 0;

@@ -369,7 +369,7 @@ bool is_plain_type(std::string_view type) {
   const auto is_plain = [](char one) {
     return std::isalnum(static_cast<unsigned char>(one)) != 0 || std::string_view("._-/:").contains(one);
   };
-  return !type.empty() && type.size() <= 200 && std::ranges::all_of(type, is_plain);
+  return !type.empty() && type.size() <= 200 && !type.starts_with("trv.") && std::ranges::all_of(type, is_plain);
 }
 
 Result<Subscription> parse_subscription(const json::value& value, std::string where, const Manifest& manifest) {
@@ -384,7 +384,7 @@ Result<Subscription> parse_subscription(const json::value& value, std::string wh
   for (const json::value& event : *events) {
     if (!event.is_string() || !is_plain_type(event.get_string())) {
       return wrong(object.where("events"),
-                   "must hold types of events, of 1 to 200 letters, digits, '.', '_', '-', '/' and ':'");
+                   "must hold whole types, not of \"trv.\", of 1 to 200 letters, digits, '.', '_', '-', '/' and ':'");
     }
     std::string type(event.get_string());
     if (std::ranges::find(subscription.events, type) != subscription.events.end()) {

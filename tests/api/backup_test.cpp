@@ -167,6 +167,8 @@ TEST_F(BackupTest, that_is_killed_at_any_moment_leaves_the_target_whole_and_the_
   EXPECT_EQ(back_up().code, 0);
   EXPECT_EQ(trav({"backup", "verify", target()}).code, 0);
   EXPECT_EQ(restore(scratch_.path() / "restored").code, 0);
+  EXPECT_NE(restore(std::filesystem::path(target()) / "restored").code, 0) << "into the backup";
+  EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(target()) / "restored"));
 }
 
 TEST_F(BackupTest, that_finds_no_room_leaves_the_target_whole_and_the_next_one_goes_on) {

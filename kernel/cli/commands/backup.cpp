@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <optional>
 
 #include "events/keys/cluster_key.hpp"
@@ -62,6 +64,14 @@ Result<std::optional<note::VerifierKey>> trusted_key(const std::string& text) {
                                                 key.error().message()));
   }
   return std::optional(*std::move(key));
+}
+
+/// Whether the one is the other, or below it.
+bool is_in(const std::filesystem::path& one, const std::filesystem::path& other) {
+  std::error_code error;
+  const auto inner = std::filesystem::weakly_canonical(std::filesystem::absolute(one, error), error);
+  const auto outer = std::filesystem::weakly_canonical(std::filesystem::absolute(other, error), error);
+  return std::ranges::mismatch(outer, inner).in1 == outer.end();
 }
 
 /// What a command works with.
@@ -144,6 +154,10 @@ class Work {
   Result<ExitCode> restore() {
     TRV_TRY_ASSIGN(const recovery::Until moment, until());
     TRV_TRY_ASSIGN(const auto trusted, trusted_key(arguments_.key));
+    if (is_in(arguments_.to, arguments_.target)) {
+      return fail(ErrorCode::invalid, fmt::format("--to {} is in the backup {}; name a folder outside of it",
+                                                  arguments_.to, arguments_.target));
+    }
     TRV_TRY_ASSIGN(const auto from, target());
     TRV_TRY_ASSIGN(
         const recovery::Restored restored,

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <vector>
 
 namespace trv::cli {
 namespace {
 
-constexpr std::size_t key_run_min = 32;
+constexpr std::size_t key_run_min = 20;
 constexpr std::string_view left_out_text = "[left out]";
 
 std::string lower(std::string_view text) {
@@ -17,37 +18,41 @@ std::string lower(std::string_view text) {
 }
 
 bool is_of_key(char one) {
-  return std::isalnum(static_cast<unsigned char>(one)) != 0 || one == '+' || one == '/' || one == '=' || one == '_';
+  return std::isalnum(static_cast<unsigned char>(one)) != 0 || one == '+' || one == '=' || one == '_';
 }
 
-/// Letters and digits mixed: a word, a path and a number are not keys.
+/// Letters and digits mixed, and no '-', as identifiers have: a word and a number are not keys.
 bool has_key_run(std::string_view text) {
   std::size_t length = 0;
   bool has_digit = false;
   bool has_letter = false;
-  bool has_slash = false;
-  const auto is_key = [&] { return length >= key_run_min && has_digit && has_letter && !has_slash; };
   for (const char one : text) {
-    if (!is_of_key(one)) {
-      if (is_key()) return true;
+    if (is_of_key(one)) {
+      ++length;
+      has_digit = has_digit || std::isdigit(static_cast<unsigned char>(one)) != 0;
+      has_letter = has_letter || std::isalpha(static_cast<unsigned char>(one)) != 0;
+    } else {
       length = 0;
-      has_digit = has_letter = has_slash = false;
-      continue;
+      has_digit = has_letter = false;
     }
-    ++length;
-    has_digit = has_digit || std::isdigit(static_cast<unsigned char>(one)) != 0;
-    has_letter = has_letter || std::isalpha(static_cast<unsigned char>(one)) != 0;
-    // Base64 has some, too, but a path has one every few characters.
-    has_slash = has_slash || (one == '/' && length < key_run_min / 2);
+    if (length >= key_run_min && has_digit && has_letter) return true;
   }
-  return is_key();
+  return false;
+}
+
+constexpr std::array<std::string_view, 13> secret_names = {
+    "secret", "password", "passwd", "passphrase", "pwd",         "authorization", "api_key",
+    "apikey", "api-key",  "_key",   "credential", "private key", "cookie"};
+
+/// Whatever follows.
+bool names_secret(const std::string& text) {
+  return std::ranges::any_of(secret_names, [&](std::string_view name) { return text.find(name) != std::string::npos; });
 }
 
 /// A name with a value behind it: "password=x", "token": "x". Not the name alone.
 bool has_named_secret(const std::string& text) {
-  constexpr std::array<std::string_view, 11> names = {"secret",     "password",      "passwd",  "passphrase",
-                                                      "token",      "authorization", "api_key", "apikey",
-                                                      "credential", "private_key",   "cookie"};
+  std::vector<std::string_view> names(secret_names.begin(), secret_names.end());
+  names.push_back("token");
   for (const std::string_view name : names) {
     for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
       std::size_t behind = at + name.size();
@@ -83,7 +88,7 @@ Redacted lines_without_secrets(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     is_in_pem = is_in_pem || line.find("-----BEGIN") != std::string_view::npos;
-    if (is_in_pem || may_hold_secret(line)) {
+    if (is_in_pem || may_hold_secret(line) || names_secret(lower(line))) {
       ++out.left_out;
     } else {
       out.text.append(line).push_back('\n');

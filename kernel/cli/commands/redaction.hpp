@@ -11,14 +11,14 @@
 namespace trv::cli {
 
 /// Whether the text may hold a secret: a token of Travertine, an authorization, a PEM, a name such as "password" or
-/// "token" with a value behind it, user and password in a URL, or 32 or more characters in a row as keys have them.
+/// "token" with a value behind it, user and password in a URL, or 20 or more characters in a row as keys have them.
 [[nodiscard]] bool may_hold_secret(std::string_view text);
 
 struct Redacted {
   std::string text;
   std::size_t left_out = 0;  ///< lines
 };
-/// Without the lines that may hold one, and without the lines of a PEM.
+/// Without the lines that may hold one or have the name of one, whatever follows, and without the lines of a PEM.
 [[nodiscard]] Redacted lines_without_secrets(std::string_view text);
 
 struct RedactedValue {

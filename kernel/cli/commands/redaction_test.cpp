@@ -43,6 +43,11 @@ TEST(Redaction, lines_go_and_a_pem_goes_whole) {
       lines_without_secrets("one\n-----BEGIN KEY-----\nabc\n-----END KEY-----\ntwo\ntoken: x\nthree");
   EXPECT_EQ(redacted.text, "one\ntwo\nthree\n");
   EXPECT_EQ(redacted.left_out, 4U);
+  for (const char* line : {"the password is hunter2", "AWS_SECRET wJalrXUtnFEMI", "X-Api-Key: short1", "pwd=hunter3",
+                           "https://hooks.example.com/services/T0ABCDEF12/B0/AbCdEf01GhIjKl02MnOp",
+                           "AKIAIOSFODNN7EXAMPLE", "connection github secret \"abcd\" set"}) {
+    EXPECT_EQ(lines_without_secrets(line).text, "") << line;
+  }
   const Redacted cut = lines_without_secrets("one\n-----BEGIN KEY-----\nabc\ntwo");
   EXPECT_EQ(cut.text, "one\n") << "a PEM without an end";
 }

@@ -181,6 +181,10 @@ base::Result<ExitCode> collect(Session& session, const SupportArguments& argumen
   TRV_TRY_ASSIGN(const std::string note, note::sign(manifest, *key));
   const std::string to =
       arguments.to.empty() ? fmt::format("support-{}.tar", now.to_rfc3339().substr(0, 10)) : arguments.to;
+  std::error_code error;
+  if (std::filesystem::exists(to, error)) {
+    return base::fail(base::ErrorCode::denied, fmt::format("{} is there already; name another file with --to", to));
+  }
   const auto write = [&]() -> base::Status {
     TRV_TRY_ASSIGN(auto archive, mirror::ArchiveWriter::create(to));
     TRV_TRY(archive.add(manifest_name, base::as_bytes(manifest)));
@@ -188,7 +192,9 @@ base::Result<ExitCode> collect(Session& session, const SupportArguments& argumen
     for (const Piece& one : pieces) TRV_TRY(archive.add(one.name, base::as_bytes(one.text)));
     return archive.finish();
   };
-  if (const base::Status written = write(); !written) return base::fail(about_files(written.error()));
+  if (const base::Status written = write(); !written)
+    return base::fail(base::ErrorCode::denied, std::string(written.error().message()));
+  std::filesystem::permissions(to, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, error);
   std::size_t left_out = 0;
   for (const Piece& one : pieces) left_out += one.left_out;
   if (session.as_json()) {
