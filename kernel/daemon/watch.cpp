@@ -241,19 +241,12 @@ void Watch::add_room(std::vector<Check>& checks) const {
 }
 
 void Watch::add_effects(std::vector<Check>& checks) const {
-  std::uint64_t pending = 0;
-  std::uint64_t parked = 0;
-  for (const auto& shard : watched_.node.shards()) {
-    if (!shard->is_serving()) continue;
-    const auto txn = shard->begin_read();
-    if (!txn) continue;
-    const auto counts = shard->outbox().counts(*txn);
-    if (!counts) continue;
-    pending += counts->pending;
-    parked += counts->parked;
-  }
-  checks.push_back(
-      {.name = "effects:pending", .component = {}, .value = static_cast<double>(pending), .unit = "effects"});
+  const Sample now = sample();
+  const std::uint64_t parked = now.effects_parked;
+  checks.push_back({.name = "effects:pending",
+                    .component = {},
+                    .value = static_cast<double>(now.effects_pending),
+                    .unit = "effects"});
   checks.push_back({.name = "effects:parked",
                     .component = {},
                     .condition = parked == 0 ? Condition::pass : Condition::warn,
