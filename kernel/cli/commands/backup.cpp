@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <optional>
@@ -14,6 +13,7 @@
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/progress_line.hpp"
 #include "kernel/cli/commands/session.hpp"
+#include "kernel/config/backup_target.hpp"
 #include "kernel/config/event_log.hpp"
 #include "kernel/recovery/create.hpp"
 #include "kernel/recovery/drill.hpp"
@@ -64,14 +64,6 @@ Result<std::optional<note::VerifierKey>> trusted_key(const std::string& text) {
                                                 key.error().message()));
   }
   return std::optional(*std::move(key));
-}
-
-/// Whether the one is the other, or below it.
-bool is_in(const std::filesystem::path& one, const std::filesystem::path& other) {
-  std::error_code error;
-  const auto inner = std::filesystem::weakly_canonical(std::filesystem::absolute(one, error), error);
-  const auto outer = std::filesystem::weakly_canonical(std::filesystem::absolute(other, error), error);
-  return std::ranges::mismatch(outer, inner).in1 == outer.end();
 }
 
 /// What a command works with.
@@ -154,7 +146,7 @@ class Work {
   Result<ExitCode> restore() {
     TRV_TRY_ASSIGN(const recovery::Until moment, until());
     TRV_TRY_ASSIGN(const auto trusted, trusted_key(arguments_.key));
-    if (is_in(arguments_.to, arguments_.target)) {
+    if (config::is_within(arguments_.to, arguments_.target)) {
       return fail(ErrorCode::invalid, fmt::format("--to {} is in the backup {}; name a folder outside of it",
                                                   arguments_.to, arguments_.target));
     }
@@ -273,14 +265,11 @@ class Work {
 
   Result<recovery::Taken> take_segment(recovery::Target& to, bool with_states) {
     TRV_TRY_ASSIGN(const Place place, place_of(session_.world(), "--data", arguments_.data));
-    std::error_code error;
     if (!place.is_kafka() && !config::has_embedded_log(place.config)) {
       return fail(ErrorCode::invalid, fmt::format("--data: {} has no log: {} does not exist", place.name,
                                                   (place.data() / "log/data.mdb").string()));
     }
-    const std::filesystem::path inner = std::filesystem::weakly_canonical(arguments_.target, error);
-    const std::filesystem::path outer = std::filesystem::weakly_canonical(place.data(), error);
-    if (arguments_.target.find("://") == std::string::npos && std::ranges::mismatch(outer, inner).in1 == outer.end()) {
+    if (config::is_within(arguments_.target, place.data())) {
       return fail(ErrorCode::invalid,
                   fmt::format("{} is in {}; choose a folder outside of it", arguments_.target, place.data().string()));
     }
