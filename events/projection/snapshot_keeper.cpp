@@ -40,6 +40,11 @@ SnapshotKeeper::~SnapshotKeeper() {
   stop();
 }
 
+void SnapshotKeeper::replace_policy(const SnapshotPolicy& policy) {
+  TRV_EXPECTS(policy.keep > 0 && policy.records > 0);
+  policy_.replace(policy);
+}
+
 void SnapshotKeeper::start() {
   TRV_EXPECTS(!thread_.joinable());
   thread_ = std::thread([this] { run(); });
@@ -110,7 +115,7 @@ Status SnapshotKeeper::keep(Kept& kept, Lsn asked) {
   if (!kept.is_known) TRV_TRY(find_newest(kept));
   TRV_TRY_ASSIGN(const bool due, is_due(kept));
   if (due || asked > kept.taken) TRV_TRY(take(kept));
-  if (!kept.trims || policy_.log_kept == Duration(0) || ports_.keeps_all()) return {};
+  if (!kept.trims || policy_.get()->log_kept == Duration(0) || ports_.keeps_all()) return {};
   TRV_TRY(trim(kept));
   kept.trims = false;
   return {};
@@ -132,7 +137,7 @@ Status SnapshotKeeper::find_newest(Kept& kept) const {
   // The wall clock may have been set meanwhile; from here on it is not asked.
   const Duration age = found ? ports_.clock.now() - found->taken : Duration(0);
   kept.taken = found ? found->applied.lsn : Lsn(0);
-  kept.last = ports_.clock.monotonic() - std::clamp(age, Duration(0), policy_.interval);
+  kept.last = ports_.clock.monotonic() - std::clamp(age, Duration(0), policy_.get()->interval);
   kept.trims = true;
   kept.is_known = true;
   return {};
@@ -161,11 +166,11 @@ Result<std::optional<Snapshot>> SnapshotKeeper::take_now(record::ShardId shard, 
 }
 
 Result<bool> SnapshotKeeper::is_due(const Kept& kept) const {
-  if (policy_.interval == Duration(0)) return false;
+  if (policy_.get()->interval == Duration(0)) return false;
   TRV_TRY_ASSIGN(const Applied applied, kept.shard.projection->committed());
   if (applied.lsn <= kept.taken) return false;
-  return applied.lsn.value() - kept.taken.value() >= policy_.records ||
-         ports_.clock.monotonic() - kept.last >= policy_.interval;
+  return applied.lsn.value() - kept.taken.value() >= policy_.get()->records ||
+         ports_.clock.monotonic() - kept.last >= policy_.get()->interval;
 }
 
 Status SnapshotKeeper::take(Kept& kept) {
@@ -178,7 +183,7 @@ Status SnapshotKeeper::take(Kept& kept) {
   ports_.note(fmt::format("shard {}: a snapshot of {} bytes was taken at lsn {} in {} ms", taken.shard.value(),
                           taken.bytes, taken.applied.lsn.value(),
                           std::chrono::duration_cast<std::chrono::milliseconds>(kept.last - begin).count()));
-  return ports_.keeps_all() ? Status() : ports_.snapshots.keep_newest(taken.shard, policy_.keep);
+  return ports_.keeps_all() ? Status() : ports_.snapshots.keep_newest(taken.shard, policy_.get()->keep);
 }
 
 Status SnapshotKeeper::trim(const Kept& kept) {
@@ -200,7 +205,7 @@ Result<Lsn> SnapshotKeeper::trimmed_below(const Kept& kept, const log::Bounds& b
   const Projection& projection = *kept.shard.projection;
   if (bounds.last == Lsn(0)) return bounds.first;
   TRV_TRY_ASSIGN(const auto oldest,
-                 ports_.snapshots.oldest_good(projection.shard(), projection.layout(), policy_.keep));
+                 ports_.snapshots.oldest_good(projection.shard(), projection.layout(), policy_.get()->keep));
   if (!oldest) return bounds.first;
   Lsn below = std::min(oldest->next(), bounds.last);
   if (kept.shard.first_needed) {
@@ -213,7 +218,7 @@ Result<Lsn> SnapshotKeeper::trimmed_below(const Kept& kept, const log::Bounds& b
 
 // A shard's time never runs backwards.
 Result<Lsn> SnapshotKeeper::first_younger(record::ShardId shard, Lsn from, Lsn to) const {
-  const base::Timestamp oldest = ports_.clock.now() + -policy_.log_kept;
+  const base::Timestamp oldest = ports_.clock.now() + -policy_.get()->log_kept;
   log::RecordLookup records(ports_.log, shard);
   std::uint64_t begin = from.value();
   std::uint64_t end = std::max(from, to).value();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "events/projection/snapshots.hpp"
+#include "sdk/base/replaceable.hpp"
 
 namespace trv::projection {
 
@@ -48,6 +49,9 @@ class SnapshotKeeper {
   ~SnapshotKeeper();
   SnapshotKeeper(const SnapshotKeeper&) = delete;
   SnapshotKeeper& operator=(const SnapshotKeeper&) = delete;
+
+  /// From the next look on. Any thread.
+  void replace_policy(const SnapshotPolicy& policy);
 
   void start();
   /// After the copy or the piece of the log in hand. Idempotent.
@@ -91,7 +95,7 @@ class SnapshotKeeper {
   /// True: it was stopped meanwhile.
   [[nodiscard]] bool wait(base::Duration time);
 
-  const SnapshotPolicy policy_;
+  base::Replaceable<SnapshotPolicy> policy_;
   const KeeperPorts ports_;
   std::vector<Kept> shards_;
   std::mutex mutex_;

@@ -208,6 +208,16 @@ TEST_F(SnapshotKeeperTest, one_of_another_layout_is_none) {
   EXPECT_EQ(lsns(), (std::vector<std::uint64_t>{6, 5}));
 }
 
+TEST_F(SnapshotKeeperTest, its_policy_can_be_replaced) {
+  SnapshotKeeper& kept = keeper({.interval = 0h, .records = 1});
+  append(5);
+  kept.look();
+  EXPECT_TRUE(lsns().empty());
+  kept.replace_policy({.interval = 1h, .records = 5});
+  kept.look();
+  EXPECT_EQ(lsns(), std::vector<std::uint64_t>{5});
+}
+
 TEST_F(SnapshotKeeperTest, none_is_taken_where_the_interval_is_0) {
   SnapshotKeeper& kept = keeper({.interval = 0h, .records = 1});
   append(5);

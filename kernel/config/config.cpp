@@ -49,6 +49,7 @@ constexpr std::size_t pem_bytes_max = std::size_t{4} << 20;
 constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or shown
 constexpr std::size_t lines_max = 20;
 constexpr std::string_view variable_prefix = "TRAV_";
+constexpr std::string_view credential_prefix = "credential:";
 // What trav, the guides and `./dev` read from the environment.
 constexpr std::array<std::string_view, 9> variables_of_others = {
     "TRAV_URL",         "TRAV_TENANT",          "TRAV_TOKEN",      "TRAV_CERTIFICATE_AUTHORITY",
@@ -168,6 +169,32 @@ std::string value_of(const Environment& environment, std::string_view variable) 
   return at == environment.end() ? std::string() : at->second;
 }
 
+const TextKey* file_key(const Key& key) {
+  const auto* text = std::get_if<TextKey>(&key.kind);
+  return text != nullptr && (key.name.ends_with("_file") || key.name == "trust") ? text : nullptr;
+}
+
+bool is_credential(std::string_view file) {
+  return file.starts_with(credential_prefix);
+}
+
+base::Status find_credentials(Config& config, const Environment& environment) {
+  const std::string folder = value_of(environment, "CREDENTIALS_DIRECTORY");
+  for (const Key& key : keys()) {
+    const TextKey* const text = file_key(key);
+    if (text == nullptr || !is_credential(config.*text->field)) continue;
+    std::string& file = config.*text->field;
+    const std::string name = file.substr(credential_prefix.size());
+    if (name.empty() || name.starts_with('.') || name.find('/') != std::string::npos) {
+      return fail(ErrorCode::invalid, fmt::format("{}: '{}' does not name a credential; write credential:NAME, as in "
+                                                  "LoadCredential=NAME:/path of the unit",
+                                                  key.path(), shown(file)));
+    }
+    if (!folder.empty()) file = folder + "/" + name;
+  }
+  return {};
+}
+
 // A key that would be passed over is refused: somebody relies on it.
 base::Status check_needs(const Config& config) {
   struct Need {
@@ -247,6 +274,15 @@ std::vector<Difference> differences(const Config& before, const Config& after) {
   return found;
 }
 
+Config reloaded(const Config& running, const Config& again) {
+  Config config = running;
+  for (const Key& key : keys()) {
+    if (key.needs_restart) continue;
+    std::visit([&](const auto& kind) { config.*kind.field = again.*kind.field; }, key.kind);
+  }
+  return config;
+}
+
 base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesystem::path>& file,
                                                  const Environment& environment) {
   TRV_TRY_ASSIGN(const Config config, load_config(file, environment));
@@ -274,16 +310,34 @@ base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesy
   return all;
 }
 
+std::vector<std::string> credentials_not_here(const Config& config) {
+  std::vector<std::string> lines;
+  for (const Key& key : keys()) {
+    const TextKey* const text = file_key(key);
+    if (text == nullptr || !is_credential(config.*text->field)) continue;
+    const std::string& file = config.*text->field;
+    lines.push_back(
+        fmt::format("{} is {}, which systemd gives to a unit with LoadCredential={}:/path; this process "
+                    "was given none (CREDENTIALS_DIRECTORY is not set)",
+                    key.path(), shown(file), shown(file.substr(credential_prefix.size()))));
+  }
+  return lines;
+}
+
 base::Status check_files(const Config& config, base::Timestamp now) {
   TRV_TRY(check_backup_target(config));
-  if (config.serves_tls()) {
+  const bool has_identity = !is_credential(config.http_certificate_file) && !is_credential(config.http_key_file) &&
+                            !is_credential(config.http_client_authority_file);
+  if (config.serves_tls() && has_identity) {
     TRV_TRY_ASSIGN(const ServedIdentity identity, served_identity(config));
     TRV_TRY(check_validity(config, identity, now));
   }
-  if (!config.kafka_brokers.empty()) TRV_TRY(kafka_settings(config));
+  const bool has_login = !is_credential(config.kafka_ca_file) && !is_credential(config.kafka_certificate_file) &&
+                         !is_credential(config.kafka_key_file) && !is_credential(config.kafka_password_file);
+  if (!config.kafka_brokers.empty() && has_login) TRV_TRY(kafka_settings(config));
   for (const auto& [key, file] : {std::pair("node.cluster_key_file", config.node_cluster_key_file),
                                   std::pair("plugins.trust", config.plugins_trust)}) {
-    if (file.empty()) continue;
+    if (file.empty() || is_credential(file)) continue;
     if (const auto read = base::read_file(file, pem_bytes_max); !read)
       return fail(ErrorCode::invalid, fmt::format("{}: {}", key, read.error().message()));
   }
@@ -348,6 +402,7 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
       return fail(ErrorCode::invalid, "no data folder: set data.folder in the configuration or TRAV_DATA_FOLDER");
     }
   }
+  TRV_TRY(find_credentials(config, environment));
   TRV_TRY(check_needs(config));
   return config;
 }

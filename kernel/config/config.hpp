@@ -107,6 +107,8 @@ struct Difference {
   bool needs_restart = true;
 };
 [[nodiscard]] std::vector<Difference> differences(const Config& before, const Config& after);
+/// `running` with those keys of `again` that need no restart.
+[[nodiscard]] Config reloaded(const Config& running, const Config& again);
 
 /// The environment's variables by name, as they were at the start.
 using Environment = std::map<std::string, std::string, std::less<>>;
@@ -118,7 +120,8 @@ struct Overrides {
   bool new_operator_token = false;
 };
 
-/// Reads `file` (nullopt: defaults only); the environment wins over it, and the command line over both. Errors:
+/// Reads `file` (nullopt: defaults only); the environment wins over it, and the command line over both.
+/// `credential:NAME` in a key of a file is the file NAME of CREDENTIALS_DIRECTORY, where that is set. Errors:
 /// invalid, with the key's name and, from a file, its place; an unknown key is an error, and names the nearest known
 /// one.
 [[nodiscard]] base::Result<Config> load_config(const std::optional<std::filesystem::path>& file,
@@ -134,8 +137,12 @@ struct SetKey {
 [[nodiscard]] base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesystem::path>& file,
                                                                const Environment& environment);
 
-/// Reads what the keys name and a start needs: the files of Kafka's login and certificates, of the certificate of the
-/// API, which must be valid at this time, of the cluster key, and the trust file. Error: invalid, with the key's name.
+/// One line for each key whose file is a credential of systemd that this process was not given: travd does not start.
+[[nodiscard]] std::vector<std::string> credentials_not_here(const Config& config);
+
+/// Reads what the keys name and a start needs, but credentials that are not here: the files of Kafka's login and
+/// certificates, of the certificate of the API, which must be valid at this time, of the cluster key, and the trust
+/// file. Error: invalid, with the key's name.
 [[nodiscard]] base::Status check_files(const Config& config, base::Timestamp now);
 
 /// One line for each variable TRAV_… that is not known to travd nor to the other programs of the project, with the

@@ -1,6 +1,6 @@
 #include "kernel/config/config.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <fstream>
@@ -127,6 +127,41 @@ TEST(Config, keys_that_changed_are_named) {
   EXPECT_TRUE(found[0].needs_restart);
   EXPECT_EQ(found[1].path + " " + found[1].before + " " + found[1].after, "log.level info debug");
   EXPECT_FALSE(found[1].needs_restart);
+}
+
+TEST(Config, what_needs_no_restart_is_taken_over_and_nothing_else) {
+  Config running;
+  Config again;
+  again.http_port = 1;
+  again.log_level = "debug";
+  again.effects_tries_max = 3;
+  again.egress_allow_private_network = true;
+  const Config now = reloaded(running, again);
+  EXPECT_EQ(now.http_port, running.http_port);
+  EXPECT_EQ(now.log_level, "debug");
+  EXPECT_EQ(now.effects_tries_max, 3U);
+  EXPECT_TRUE(now.egress_allow_private_network);
+}
+
+TEST(Config, a_file_may_be_a_credential_of_the_unit) {
+  Environment environment = {
+      {"HOME", "/root"}, {"TRAV_HTTP_CERTIFICATE_FILE", "credential:tls.pem"}, {"TRAV_HTTP_KEY_FILE", "/k"}};
+  const auto outside = load_config(std::nullopt, environment);
+  ASSERT_TRUE(outside) << outside.error().message();
+  EXPECT_EQ(outside->http_certificate_file, "credential:tls.pem");
+  ASSERT_EQ(credentials_not_here(*outside).size(), 1U);
+  EXPECT_THAT(credentials_not_here(*outside)[0], testing::AllOf(testing::HasSubstr("http.certificate_file"),
+                                                                testing::HasSubstr("LoadCredential=tls.pem:/path")));
+  EXPECT_TRUE(check_files(*outside, {})) << "what is not here is not checked";
+  environment["CREDENTIALS_DIRECTORY"] = "/run/credentials/travertine.service";
+  const auto within = load_config(std::nullopt, environment);
+  ASSERT_TRUE(within) << within.error().message();
+  EXPECT_EQ(within->http_certificate_file, "/run/credentials/travertine.service/tls.pem");
+  EXPECT_TRUE(credentials_not_here(*within).empty());
+  for (const char* wrong : {"credential:", "credential:../x", "credential:a/b", "credential:.."}) {
+    environment["TRAV_HTTP_KEY_FILE"] = wrong;
+    EXPECT_FALSE(load_config(std::nullopt, environment)) << wrong;
+  }
 }
 
 TEST(Config, each_key_says_what_set_it) {

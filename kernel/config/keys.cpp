@@ -236,13 +236,15 @@ const std::vector<Key>& keys() {
       {"audit", "origin", TextKey{&Config::audit_origin, "text of 1 to 200 characters", check_origin}, "",
        "The first part of the name of every audit trail: a host name that you own. It is fixed by the first start."},
       {"egress", "allow_private_network", SwitchKey{&Config::egress_allow_private_network}, "",
-       "Whether the `call: http` of a workflow may reach private addresses. A connection has a setting of its own."},
+       "Whether the `call: http` of a workflow may reach private addresses. A connection has a setting of its own.",
+       false},
       {"effects", "concurrency_max", IntegerKey{&Config::effects_concurrency_max, 1, 100'000}, "calls",
-       "The calls of plugins and HTTP requests under way at a time, over all tenants; each shard has its part."},
+       "The calls of plugins and HTTP requests under way at a time, over all tenants; each shard has its part.", false},
       {"effects", "tries_max", IntegerKey{&Config::effects_tries_max, 1, 1000}, "tries",
        "How often a plugin's operation is called that says of its failure that it will pass, before its task fails. "
        "Where "
-       "the workflow has a `retry` around the call, once. A `call: http` is one request whatever is set here."},
+       "the workflow has a `retry` around the call, once. A `call: http` is one request whatever is set here.",
+       false},
       {"run", "languages",
        TextKey{&Config::run_languages, "of shell, python and javascript, separated by commas", any_text}, "",
        "The scripts and commands that workflows may run (`run: script`, `run: shell`), each in a sandbox without "
@@ -269,28 +271,33 @@ const std::vector<Key>& keys() {
        "processors."},
       {"plugins", "trust", TextKey{&Config::plugins_trust, "path", check_optional_path}, "",
        "The trust file: whose signatures of plugins' packages count here (docs/formats/trust.md). It is read at each "
-       "installation. Empty: nobody's."},
+       "installation. Empty: nobody's.",
+       false},
       {"plugins", "require", TextKey{&Config::plugins_require, "`none`, `signed` or `certified`", check_require}, "",
        "What a package needs to be installed. `none`: nothing. `signed`: the signature of a publisher that the trust "
        "file names, or of a certifier; a `-dev` version needs a key that is named for dev. `certified`: a certifier's "
-       "word that it is core, certified or private; `-dev` versions are refused. What is installed stays."},
+       "word that it is core, certified or private; `-dev` versions are refused. What is installed stays.",
+       false},
       {"plugins", "permissions", TextKey{&Config::plugins_permissions, "permissions, separated by commas", any_text},
        "",
        "What plugins may have here at most (docs/formats/package.md, Permissions), whatever their manifests ask for "
        "and "
-       "tenants grant; for example `http:api.example.com, http-read, webhooks`. Empty: nothing."},
+       "tenants grant; for example `http:api.example.com, http-read, webhooks`. Empty: nothing.",
+       false},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error.", false},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",
        "Records that are older are removed from the log, audit entries among them, as far as snapshots and instances "
        "that "
-       "are kept do not need them. 0: none is ever removed. Read \"What is removed from the log\" below first."},
+       "are kept do not need them. 0: none is ever removed. Read \"What is removed from the log\" below first.",
+       false},
       {"snapshots", "interval_minutes", IntegerKey{&Config::snapshots_interval_minutes, 0, 525'600}, "minutes",
-       "The age of a shard's newest snapshot at which another is taken, where records came since. 0: none is taken."},
+       "The age of a shard's newest snapshot at which another is taken, where records came since. 0: none is taken.",
+       false},
       {"snapshots", "records", IntegerKey{&Config::snapshots_records, 1, 1'000'000'000}, "records",
-       "The records since the newest snapshot of a shard at which another is taken at once."},
+       "The records since the newest snapshot of a shard at which another is taken at once.", false},
       {"snapshots", "keep", IntegerKey{&Config::snapshots_keep, 2, 100}, "",
-       "The snapshots of a shard that are kept; each is as large as what the projection uses."},
+       "The snapshots of a shard that are kept; each is as large as what the projection uses.", false},
       {"backup", "target", TextKey{&Config::backup_target, "path", check_optional_path}, "",
        "Where travd backs itself up to. Empty: it does not. See docs/guides/backup-and-recovery.md."},
       {"backup", "interval_seconds", IntegerKey{&Config::backup_interval_seconds, 1, 86'400}, "s",

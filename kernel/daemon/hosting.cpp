@@ -50,9 +50,7 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
   TRV_TRY_ASSIGN(configuration.trial_program, beside_this_program("trav-plugin-host"));
   configuration.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   configuration.in_process = words_of(config.plugins_in_process);
-  auto permissions = package::parse_permissions(words_of(config.plugins_permissions));
-  if (!permissions) return base::fail(std::move(permissions).error().in("plugins.permissions"));
-  configuration.permissions = *std::move(permissions);
+  TRV_TRY_ASSIGN(configuration.permissions, operator_permissions(config));
   for (const std::string& plugin : configuration.in_process) {
     logger->warn("plugins.in_process: plugin {} has the power of travd", plugin);
   }
@@ -101,6 +99,12 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
                 walls.no_namespaces.empty() ? "namespaces, a file tree of their own, " : "", walls.landlock_version,
                 bounds);
   return hosting;
+}
+
+base::Result<std::vector<package::Permission>> operator_permissions(const config::Config& config) {
+  auto permissions = package::parse_permissions(words_of(config.plugins_permissions));
+  if (!permissions) return base::fail(std::move(permissions).error().in("plugins.permissions"));
+  return permissions;
 }
 
 base::Result<trust::Policy> package_policy(const config::Config& config, std::vector<std::string>& remarks) {

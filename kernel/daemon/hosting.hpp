@@ -33,6 +33,8 @@ struct Hosting {
                                                   const std::shared_ptr<spdlog::logger>& logger);
 
 /// What a package needs to be installed here; says it in `remarks`, too. Errors: those of the trust file.
+/// `plugins.permissions`. Error: invalid.
+[[nodiscard]] base::Result<std::vector<package::Permission>> operator_permissions(const config::Config& config);
 [[nodiscard]] base::Result<trust::Policy> package_policy(const config::Config& config,
                                                          std::vector<std::string>& remarks);
 

@@ -26,6 +26,10 @@ constexpr auto stop_grace = std::chrono::seconds(10);
 constexpr std::size_t packages_named_max = 10'000;   ///< of those that words of the configuration may mean
 constexpr std::size_t secrets_followed_max = 65536;  ///< commands whose secrets wait to be removed
 
+std::size_t effects_of_shard(const config::Config& config) {
+  return (config.effects_concurrency_max + config.shards - 1) / config.shards;
+}
+
 }  // namespace
 
 Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random,
@@ -131,7 +135,8 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.archives, open_blobs("packages", package::package_bytes_max,
                                             parts.cluster ? base::left_over_after : base::Duration(0)));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
-  TRV_TRY_ASSIGN(parts.package_policy, package_policy(config_, parts.hosting.remarks));
+  TRV_TRY_ASSIGN(trust::Policy policy, package_policy(config_, parts.hosting.remarks));
+  parts.package_policy.replace(std::move(policy));
   plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
   hosting.crashed = crash_recorder(*parts.node, logger_);
   hosting.serve = plugin_services(
@@ -154,7 +159,7 @@ base::Status Kernel::compose(StartReport& report) {
       .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); }});
   logger_->debug("start: keys, secrets and packages are open");
   effects::DispatcherOptions dispatching;
-  dispatching.concurrency_max = (config_.effects_concurrency_max + config_.shards - 1) / config_.shards;
+  dispatching.concurrency_max = effects_of_shard(config_);
   dispatching.processes_max = config_.run_at_once;
   dispatching.begins_paused = parts.cluster != nullptr;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
@@ -343,6 +348,24 @@ bool Kernel::has_moved() {
 void Kernel::look_at_certificate(bool at_once) {
   if (!parts_ || !parts_->certificate) return;
   at_once ? parts_->certificate->read_again() : parts_->certificate->look();
+}
+
+base::Status Kernel::reload(const config::Config& config) {
+  TRV_EXPECTS(parts_ != nullptr);
+  Parts& parts = *parts_;
+  std::vector<std::string> remarks;
+  TRV_TRY_ASSIGN(auto permissions, operator_permissions(config));
+  TRV_TRY_ASSIGN(trust::Policy policy, package_policy(config, remarks));
+  config_ = config;
+  parts.plugins->replace_operator_allows(std::move(permissions));
+  parts.package_policy.replace(std::move(policy));
+  parts.broker->allow_private_network(config_.egress_allow_private_network);
+  for (const auto& dispatcher : parts.dispatchers) {
+    dispatcher->replace_limits(effects_of_shard(config_), static_cast<std::uint32_t>(config_.effects_tries_max));
+  }
+  parts.snapshot_keeper->replace_policy(snapshot_policy(config_));
+  for (const std::string& remark : remarks) logger_->info("{}", remark);
+  return {};
 }
 
 void Kernel::stop() {

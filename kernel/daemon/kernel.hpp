@@ -64,6 +64,9 @@ class Kernel {
   /// Takes a new certificate of the API, where its files have changed; `at_once`: reads them whatever they are. The
   /// thread of start().
   void look_at_certificate(bool at_once);
+  /// Applies the keys that need no restart; `config` differs from the one before in nothing else. Errors: of a trust
+  /// file and of permissions that cannot be read; nothing was applied then. The thread of start().
+  [[nodiscard]] base::Status reload(const config::Config& config);
   /// Answers what is under way, for at most ten seconds, and closes the projection cleanly. Idempotent.
   void stop();
 

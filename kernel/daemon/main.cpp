@@ -50,19 +50,27 @@ std::shared_ptr<spdlog::logger> make_logger(const config::Config& config) {
   return logger;
 }
 
-// SIGHUP: log.level is read again, every other key only at a start.
-void reload(config::Config& config, const base::Result<config::Config>& again, spdlog::logger& logger) {
-  if (!again) {
-    logger.error("SIGHUP: the configuration was not read again: {}", again.error().message());
-    return;
-  }
-  for (const config::Difference& key : config::differences(config, *again)) {
-    if (key.needs_restart) logger.warn("SIGHUP: {} has changed; it is read at the start: restart travd", key.path);
+// SIGHUP. All of it is applied, or nothing.
+void reload(config::Config& config, const base::Result<config::Config>& again, daemon::Kernel& kernel,
+            spdlog::logger& logger) {
+  if (!again) return logger.error("SIGHUP: nothing is applied: {}", again.error().message());
+  config::Config next = config::reloaded(config, *again);
+  if (const base::Status applied = kernel.reload(next); !applied) {
+    return logger.error("SIGHUP: nothing is applied: {}", applied.error().message());
   }
   // Written while the old level or the new one lets it through.
-  logger.set_level(std::min(level_of(config), level_of(*again)));
-  logger.info("SIGHUP: log.level is '{}'", again->log_level);
-  config.log_level = again->log_level;
+  logger.set_level(std::min(level_of(config), level_of(next)));
+  std::size_t applied = 0;
+  for (const config::Difference& key : config::differences(config, *again)) {
+    if (key.needs_restart) {
+      logger.warn("SIGHUP: {} has changed; it is read at the start: restart travd", key.path);
+    } else {
+      logger.info("SIGHUP: {} is '{}' now; it was '{}'", key.path, key.after, key.before);
+      ++applied;
+    }
+  }
+  if (applied == 0) logger.info("SIGHUP: the configuration is as it was");
+  config = std::move(next);
   logger.set_level(level_of(config));
 }
 
@@ -169,7 +177,7 @@ int main(int argc, char** argv) {
              "\nTheir ranges, defaults and effects are in docs/guides/configuration.md.\n\n"
              "The command line wins over the environment, and that over the file. An unknown key of the file is "
              "refused; an\nunknown variable TRAV_… is a warning, because others may set such variables, too.\n"
-             "SIGHUP reads log.level and the certificate again; SIGTERM and SIGINT stop the daemon.");
+             "SIGHUP reads what needs no restart again; SIGTERM and SIGINT stop the daemon.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -194,11 +202,14 @@ int main(int argc, char** argv) {
     return option->count() > 0 ? std::optional(std::move(value)) : std::nullopt;
   };
   const config::Environment environment = this_environment();
-  const auto load = [&] {
-    return config::load_config(if_given(has_file, std::filesystem::path(file)), environment,
-                               {.data_folder = if_given(has_data, data),
-                                .http_port = if_given(has_port, port),
-                                .new_operator_token = new_operator_token});
+  const auto load = [&]() -> base::Result<config::Config> {
+    TRV_TRY_ASSIGN(auto loaded, config::load_config(if_given(has_file, std::filesystem::path(file)), environment,
+                                                    {.data_folder = if_given(has_data, data),
+                                                     .http_port = if_given(has_port, port),
+                                                     .new_operator_token = new_operator_token}));
+    const auto missing = config::credentials_not_here(loaded);
+    if (!missing.empty()) return base::fail(base::ErrorCode::invalid, missing.front());
+    return loaded;
   };
   base::Result<config::Config> config = load();
   if (!config) {
@@ -252,7 +263,7 @@ int main(int argc, char** argv) {
   }
   announce(*config, *report, daemon::is_journaled(environment, STDOUT_FILENO));
   supervisor->say("READY=1\nSTATUS=ready");
-  await_end(signals, *supervisor, kernel, [&] { reload(*config, load(), *logger); });
+  await_end(signals, *supervisor, kernel, [&] { reload(*config, load(), kernel, *logger); });
   supervisor->say("STOPPING=1\nSTATUS=stopping");
   announce_stop();
   kernel.stop();

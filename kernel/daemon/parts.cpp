@@ -12,6 +12,13 @@
 
 namespace trv::daemon {
 
+projection::SnapshotPolicy snapshot_policy(const config::Config& config) {
+  return {.interval = std::chrono::minutes(config.snapshots_interval_minutes),
+          .records = config.snapshots_records,
+          .keep = config.snapshots_keep,
+          .log_kept = std::chrono::hours(24 * config.log_keep_days)};
+}
+
 node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
   // Effects are handed out from start() of the shard on.
   effects::EffectDispatcher& dispatcher = *dispatchers.at(shard.id().value());
@@ -129,10 +136,6 @@ void Kernel::Parts::make_mover() {
 }
 
 void Kernel::Parts::make_snapshot_keeper(const config::Config& config) {
-  const projection::SnapshotPolicy policy{.interval = std::chrono::minutes(config.snapshots_interval_minutes),
-                                          .records = config.snapshots_records,
-                                          .keep = config.snapshots_keep,
-                                          .log_kept = std::chrono::hours(24 * config.log_keep_days)};
   std::vector<projection::KeptShard> shards;
   for (const auto& shard : node->shards()) {
     shards.push_back(
@@ -145,7 +148,7 @@ void Kernel::Parts::make_snapshot_keeper(const config::Config& config) {
          }});
   }
   snapshot_keeper = std::make_unique<projection::SnapshotKeeper>(
-      policy,
+      snapshot_policy(config),
       projection::KeeperPorts{.snapshots = *snapshots,
                               .log = *log.log,
                               .clock = clock,

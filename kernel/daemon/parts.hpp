@@ -33,6 +33,8 @@
 
 namespace trv::daemon {
 
+[[nodiscard]] projection::SnapshotPolicy snapshot_policy(const config::Config& config);
+
 /// Members are in the order in which they are built; they go in the other.
 struct Kernel::Parts {
   Parts(const base::Clock& its_clock, std::shared_ptr<spdlog::logger> its_logger)
@@ -61,7 +63,7 @@ struct Kernel::Parts {
   std::unique_ptr<effects::ProcessCalls> process_calls;
   std::unique_ptr<blob::FolderBlobStore> archives;  ///< of packages
   std::unique_ptr<plugin_host::PluginStore> packages;
-  trust::Policy package_policy;  ///< what a package needs to be installed
+  base::Replaceable<trust::Policy> package_policy{trust::Policy{}};  ///< what a package needs to be installed
   std::unique_ptr<ProjectedConsents> consents;
   std::unique_ptr<plugin_host::PluginHost> plugins;
   std::unique_ptr<plugin_host::PackageFollower> follower;

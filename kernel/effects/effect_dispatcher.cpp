@@ -59,6 +59,8 @@ EffectDispatcher::EffectDispatcher(DispatcherOptions options, const projection::
       clock_(clock),
       random_(random),
       ports_(std::move(ports)),
+      concurrency_max_(options.concurrency_max),
+      tries_max_(options.tries_max),
       window_(options_.window, projection, outbox) {
   TRV_EXPECTS(ports_.perform && ports_.settle && ports_.park && ports_.report);
   TRV_EXPECTS(options_.backoff_first > Duration::zero() && options_.backoff_first <= options_.backoff_max);
@@ -153,6 +155,13 @@ void EffectDispatcher::dispatch(shard::EffectChanges changes) {
 
 void EffectDispatcher::look_again() {
   mailbox_->post([](Inbox& inbox) { inbox.look_again = true; });
+}
+
+void EffectDispatcher::replace_limits(std::size_t concurrency_max, std::uint32_t tries_max) noexcept {
+  TRV_EXPECTS(concurrency_max > 0 && tries_max > 0);
+  concurrency_max_ = concurrency_max;
+  tries_max_ = tries_max;
+  mailbox_->post([](Inbox&) {});
 }
 
 DispatcherMetrics EffectDispatcher::metrics() const {
@@ -323,9 +332,8 @@ void EffectDispatcher::admit(shard::Effect&& effect) {
     job.deadline = job.first_try + (job.effect.requested + job.effect.timeout - clock_.now());
   }
   if (job.deaths >= options_.deaths_max && job.effect.kind == "plugin") return offer(job);
-  if (job.tries >= options_.tries_max) {
-    return fail(job, ErrorCode::unavailable,
-                fmt::format("the process ended during the last of {} tries", options_.tries_max));
+  if (job.tries >= tries_max_) {
+    return fail(job, ErrorCode::unavailable, fmt::format("the process ended during the last of {} tries", job.tries));
   }
   make_ready(job);
 }
@@ -360,7 +368,7 @@ void EffectDispatcher::ring_alarms() {
 void EffectDispatcher::begin_tries() {
   begin_suspect();
   std::size_t skipped = 0;
-  while (under_way_ < options_.concurrency_max && skipped < ready_.size()) {
+  while (under_way_ < concurrency_max_ && skipped < ready_.size()) {
     auto at = ready_.upper_bound(last_served_);
     if (at == ready_.end()) at = ready_.begin();
     last_served_ = at->first;
@@ -402,7 +410,7 @@ EffectDispatcher::Job* EffectDispatcher::take_next(std::deque<record::Lsn>& posi
 }
 
 void EffectDispatcher::begin_try(Job& job) {
-  TRV_EXPECTS(job.state == State::ready && job.tries < options_.tries_max);
+  TRV_EXPECTS(job.state == State::ready);
   clear_alarm(job);
   const Duration now = clock_.monotonic();
   Duration left{};
@@ -443,7 +451,7 @@ void EffectDispatcher::end_try(Ended ended) {
         fmt::format("the plugin's process ended during {} tries of this call, which is not made again: {}",
                     job.plugin_deaths, ended.result.outcome.message);
   }
-  if (!ended.result.outcome.ok && ended.result.retry && !job.effect.is_tried_once && job.tries < options_.tries_max) {
+  if (!ended.result.outcome.ok && ended.result.retry && !job.effect.is_tried_once && job.tries < tries_max_) {
     const Duration next = clock_.monotonic() + std::max(backoff(job.tries), ended.result.retry_after);
     if (next < job.deadline) {
       job.state = State::delayed;

@@ -114,6 +114,9 @@ class EffectDispatcher {
   /// Any thread. The outbox holds effects that dispatch() may not have named.
   void look_again();
 
+  /// Instead of what the options say; tries under way are not ended. Any thread.
+  void replace_limits(std::size_t concurrency_max, std::uint32_t tries_max) noexcept;
+
   [[nodiscard]] DispatcherMetrics metrics() const;
 
  private:
@@ -215,13 +218,15 @@ class EffectDispatcher {
   [[nodiscard]] bool is_suspect(const Job& job) const;
   [[nodiscard]] base::Duration backoff(std::uint32_t tries);
 
-  DispatcherOptions options_;
+  const DispatcherOptions options_;
   const projection::Projection& projection_;
   const shard::Outbox& outbox_;
   TryJournal& journal_;
   const base::Clock& clock_;
   base::Random& random_;
   DispatcherPorts ports_;
+  std::atomic<std::size_t> concurrency_max_;
+  std::atomic<std::uint32_t> tries_max_;
 
   // The dispatcher thread's own.
   Inbox inbox_;  ///< taken from the mailbox, which gets its memory for the next

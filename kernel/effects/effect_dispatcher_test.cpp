@@ -335,6 +335,28 @@ TEST(EffectDispatcher, an_effect_that_waits_in_line_past_its_deadline_fails_in_t
   EXPECT_EQ(settled[0].second.code, "timeout");
 }
 
+TEST(EffectDispatcher, its_limits_can_be_replaced_while_it_works) {
+  std::mutex mutex;
+  std::vector<TryDone> open;
+  const auto under_way = [&] {
+    const std::scoped_lock lock(mutex);
+    return open.size();
+  };
+  World world(
+      [&](const auto&, auto, auto, auto done) {
+        const std::scoped_lock lock(mutex);
+        open.push_back(std::move(done));
+      },
+      {.concurrency_max = 1, .tries_max = 100, .backoff_first = 1ms, .backoff_max = 1ms});
+  world.request("acme", "first");
+  world.request("acme", "second");
+  while (under_way() < 1) std::this_thread::yield();
+  world.dispatcher().replace_limits(2, 1);
+  while (under_way() < 2) std::this_thread::yield();
+  for (const TryDone& done : open) done(failure(true));
+  for (const auto& [key, outcome] : world.settled(2)) EXPECT_EQ(outcome.tries, 1U) << key;
+}
+
 TEST(EffectDispatcher, tries_count_over_restarts) {
   World world(DispatcherOptions{.tries_max = 4, .backoff_first = 1ms, .backoff_max = 1ms});
   std::atomic<int> tries = 0;

@@ -45,6 +45,10 @@ void Broker::cancel(RequestId id) {
 void Broker::stop() {
   loop_->stop();
 }
+void Broker::allow_private_network(bool is_allowed) noexcept {
+  loop_->allow_private_network(is_allowed);
+}
+
 BrokerMetrics Broker::metrics() const {
   return loop_->metrics();
 }

@@ -68,6 +68,9 @@ class Broker final : public HttpSender {
   /// Any thread but the broker's. Ends every request with cancelled and joins the thread. May be called again.
   void stop();
 
+  /// Instead of what the configuration says, for requests that are sent from now on. Any thread.
+  void allow_private_network(bool is_allowed) noexcept;
+
   /// Any thread.
   [[nodiscard]] BrokerMetrics metrics() const;
 

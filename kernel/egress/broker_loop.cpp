@@ -41,7 +41,11 @@ class Wiped {
 
 Broker::Loop::Loop(BrokerConfiguration configuration, ConnectionSource& connections, SecretSource& secrets,
                    const base::Clock& clock)
-    : configuration_(std::move(configuration)), connections_(connections), secrets_(secrets), clock_(clock) {}
+    : configuration_(std::move(configuration)),
+      allows_private_network_(configuration_.allow_private_network),
+      connections_(connections),
+      secrets_(secrets),
+      clock_(clock) {}
 
 Broker::Loop::~Loop() {
   stop();
@@ -295,7 +299,7 @@ void Broker::Loop::accept(Command command) {
 base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request, bool in_parts) {
   Pending pending;
   ConnectionLimits limits = configuration_.url_limits;
-  bool allow_private_network = configuration_.allow_private_network;
+  bool allow_private_network = allows_private_network_;
   if (request.connection.empty()) {
     if (!request.plugin.empty()) {
       return base::fail(ErrorCode::denied, fmt::format("plugin '{}' must name a connection", request.plugin));

@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,7 @@ class Broker::Loop {
   void take(RequestId id, std::uint64_t byte_count);
   void cancel(RequestId id);
   void stop();
+  void allow_private_network(bool is_allowed) noexcept { allows_private_network_ = is_allowed; }
   [[nodiscard]] BrokerMetrics metrics() const;
 
  private:
@@ -102,6 +104,7 @@ class Broker::Loop {
   void wake();
 
   const BrokerConfiguration configuration_;
+  std::atomic<bool> allows_private_network_;
   ConnectionSource& connections_;
   SecretSource& secrets_;
   const base::Clock& clock_;

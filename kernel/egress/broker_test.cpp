@@ -333,6 +333,18 @@ TEST_F(BrokerTest, an_absolute_url_needs_no_connection_and_gets_no_credentials) 
   }
 }
 
+TEST_F(BrokerTest, whether_private_addresses_are_reached_can_be_replaced_while_it_runs) {
+  TestServer server([](const std::string&) { return reply(200, "ok"); });
+  Request request;
+  request.tenant = TenantId("acme");
+  request.url = server.url() + "/";
+  EXPECT_EQ(refusal(request), ErrorCode::denied);
+  broker_->allow_private_network(true);
+  EXPECT_TRUE(send(request).get());
+  broker_->allow_private_network(false);
+  EXPECT_EQ(refusal(request), ErrorCode::denied) << "nor over the connection that was kept";
+}
+
 TEST_F(BrokerTest, a_redirect_is_returned_and_not_followed) {
   TestServer server([](const std::string&) { return reply(302, "", "Location: http://127.0.0.1:1/else\r\n"); });
   connect(server.url());

@@ -123,7 +123,8 @@ base::Status install(const Packages& packages, Call& call) {
   }
   const plugin_host::Stored& sent = **stored;
   TRV_TRY_ASSIGN(const bool runs, packages.follower.runs_as_recorded(sent.manifest, sent.package_digest));
-  TRV_TRY_ASSIGN(trust::Roots roots, packages.policy.roots());
+  const auto policy = packages.policy.get();
+  TRV_TRY_ASSIGN(trust::Roots roots, policy->roots());
   tenancy::RequestPackage request{.package = {.plugin = sent.manifest.id,
                                               .version = sent.manifest.version,
                                               .package_sha256 = sent.package_digest,
@@ -136,7 +137,7 @@ base::Status install(const Packages& packages, Call& call) {
                                                 .content = sent.content_digest,
                                                 .signers = sent.signers,
                                                 .roots = std::move(roots),
-                                                .policy = packages.policy}};
+                                                .policy = *policy}};
   const base::Duration patience = patience_of(call.request(), patience_max);
   const Package asked = request.package;
   return decide_then(

@@ -31,7 +31,7 @@ json::Value to_object(const RevocationList& list) {
 // What the list names is stopped by the follower, which is woken once the list is recorded.
 base::Status import(const Packages& packages, Call& call) {
   if (auto refused = refuse_encoding(call.request())) return call.send(*std::move(refused));
-  TRV_TRY_ASSIGN(trust::Roots roots, packages.policy.roots());
+  TRV_TRY_ASSIGN(trust::Roots roots, packages.policy.get()->roots());
   tenancy::ImportRevocations command{.list = std::string(call.request().body()), .roots = std::move(roots)};
   auto opened = trust::open_revocations(command.list);
   if (!opened) return fail(ErrorCode::invalid, opened.error().message());

@@ -106,7 +106,7 @@ base::Result<PackageAsks> asks_of(const plugin_host::PluginHost& plugins, const 
                    .allowed = {},
                    .says_so = manifest->permissions.has_value(),
                    .subscriptions = manifest->subscriptions};
-  asks.allowed = package::common(asks.requested, plugins.operator_allows());
+  asks.allowed = package::common(asks.requested, *plugins.operator_allows());
   return asks;
 }
 

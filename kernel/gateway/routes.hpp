@@ -21,6 +21,7 @@
 #include "kernel/plugin_host/package_follower.hpp"
 #include "kernel/recovery/schedule.hpp"
 #include "kernel/trust/policy.hpp"
+#include "sdk/base/replaceable.hpp"
 
 namespace trv::gateway {
 
@@ -35,7 +36,7 @@ struct Packages {
   plugin_host::PluginStore& store;
   plugin_host::PluginHost& host;
   plugin_host::PackageFollower& follower;
-  const trust::Policy& policy;
+  const base::Replaceable<trust::Policy>& policy;
 };
 
 /// The secrets of connections, and the thread that removes those that records have replaced.

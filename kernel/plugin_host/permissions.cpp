@@ -10,7 +10,7 @@ namespace trv::plugin_host {
 using base::ErrorCode;
 using package::Permission;
 
-Permissions::Permissions(const package::Manifest& manifest, std::vector<Permission> operator_allows,
+Permissions::Permissions(const package::Manifest& manifest, std::shared_ptr<const Ceiling> operator_allows,
                          const ConsentSource* consents)
     : plugin_(manifest.id),
       version_(manifest.version),
@@ -27,7 +27,7 @@ base::Status Permissions::check(const base::TenantId& tenant, const Permission& 
                                                      "it; its author adds it to \"permissions\"",
                                                      plugin_, version_, what));
   }
-  if (!package::covers(operator_allows_, wanted)) {
+  if (!package::covers(*operator_allows_->get(), wanted)) {
     return base::fail(ErrorCode::denied, fmt::format("plugin '{}' {} may not use '{}': this installation does not let "
                                                      "plugins have it; its operator sets plugins.permissions",
                                                      plugin_, version_, what));

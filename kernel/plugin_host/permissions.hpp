@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sdk/base/identity.hpp"
+#include "sdk/base/replaceable.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/package/manifest.hpp"
 
@@ -24,8 +25,11 @@ class ConsentSource {
 
 class Permissions {
  public:
+  /// What plugins may have at most; the operator may replace it while they run.
+  using Ceiling = base::Replaceable<std::vector<package::Permission>>;
+
   /// `consents` outlives this; nullptr: tenants grant all that is asked for.
-  Permissions(const package::Manifest& manifest, std::vector<package::Permission> operator_allows,
+  Permissions(const package::Manifest& manifest, std::shared_ptr<const Ceiling> operator_allows,
               const ConsentSource* consents);
 
   /// Asked each time something is done, so that what was withdrawn a moment ago is refused. `wanted` names what is
@@ -37,7 +41,7 @@ class Permissions {
   const std::string plugin_;
   const std::string version_;
   const std::vector<package::Permission> requested_;
-  const std::vector<package::Permission> operator_allows_;
+  const std::shared_ptr<const Ceiling> operator_allows_;
   const ConsentSource* const consents_;
 };
 

@@ -122,6 +122,7 @@ base::Result<std::unique_ptr<PluginHost>> PluginHost::start(HostConfiguration co
 PluginHost::PluginHost(HostConfiguration configuration, PluginStore& store, egress::HttpSender& http,
                        const base::Clock& clock, LogSink log, std::unique_ptr<PluginThreads> threads)
     : configuration_(std::move(configuration)),
+      operator_allows_(std::make_shared<Permissions::Ceiling>(configuration_.permissions)),
       store_(store),
       http_(http),
       clock_(clock),
@@ -228,8 +229,7 @@ base::Status PluginHost::load(const Stored& package, const std::optional<std::st
     loaded->webhooks.push_back(std::make_shared<const WebhookDeclaration>(std::move(webhook)));
   }
   loaded->schemas = schemas_that_compile(manifest);
-  loaded->permissions =
-      std::make_shared<const Permissions>(manifest, configuration_.permissions, configuration_.consents);
+  loaded->permissions = std::make_shared<const Permissions>(manifest, operator_allows_, configuration_.consents);
   const base::Status matches = loaded->check(configuration ? std::string_view(*configuration) : nothing_set);
   if (!matches && configuration) return matches;
   // A plugin is never given what its schema refuses: this one waits for its tenants' configurations.

@@ -179,8 +179,12 @@ class PluginHost {
   [[nodiscard]] CallGate& gate() noexcept { return gate_; }
 
   /// What plugins may have here at most.
-  [[nodiscard]] const std::vector<package::Permission>& operator_allows() const noexcept {
-    return configuration_.permissions;
+  [[nodiscard]] std::shared_ptr<const std::vector<package::Permission>> operator_allows() const noexcept {
+    return operator_allows_->get();
+  }
+  /// Instead of what the configuration says, for what plugins do from now on. Any thread.
+  void replace_operator_allows(std::vector<package::Permission> permissions) {
+    operator_allows_->replace(std::move(permissions));
   }
   /// Permissions::check of a version that runs. Error: not_found too.
   [[nodiscard]] base::Status check_permission(std::string_view plugin, std::string_view version,
@@ -258,6 +262,7 @@ class PluginHost {
   [[nodiscard]] base::Error not_loaded(std::string_view plugin, std::string_view version) const;
 
   const HostConfiguration configuration_;
+  const std::shared_ptr<Permissions::Ceiling> operator_allows_;
   PluginStore& store_;
   egress::HttpSender& http_;
   const base::Clock& clock_;

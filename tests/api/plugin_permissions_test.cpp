@@ -1,8 +1,10 @@
 // What a plugin asks for is granted by its tenant or does not happen: at enabling, at upgrading under load, and later.
 
 #include <gmock/gmock.h>
+#include <signal.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/api/plugin_fixture.hpp"
@@ -168,6 +170,44 @@ TEST_F(PluginPermissionsTest, the_operators_word_is_above_what_is_asked_for_and_
   const Answer webhook = deliver();
   EXPECT_EQ(webhook.status, 403);
   EXPECT_THAT(webhook.text("detail"), HasSubstr("its operator sets plugins.permissions"));
+}
+
+TEST_F(PluginPermissionsTest, the_operators_word_can_change_while_travd_runs) {
+  const std::filesystem::path file = scratch_.path() / "travd.toml";
+  const auto write = [&](std::string_view text) { std::ofstream(file) << text; };
+  const auto hangup = [&](std::string_view said) {
+    ::kill(daemon_->id(), SIGHUP);
+    EXPECT_TRUE(eventually([&] { return daemon_->complaints().find(said) != std::string::npos; })) << said;
+  };
+  install_asking(R"(["http","webhooks"])");
+  const std::string token = daemon_->operator_token();
+  const auto installed = [&] {
+    const base::Bytes package = tracker_package("good_dev", 1, std::string::npos, "1.4.0-dev");
+    return ask(*daemon_, token, "POST", "/v1/plugins", std::string(package.begin(), package.end()),
+               {{"Content-Type", "application/octet-stream"}})
+        .status;
+  };
+  std::ofstream(scratch_.path() / "trust.keys") << "# nobody\n";
+  const std::string trust = fmt::format("plugins.trust = \"{}\"\n", (scratch_.path() / "trust.keys").string());
+  ASSERT_EQ(daemon_->stop(), 0);
+  write("");
+  auto started = Daemon::start(scratch_, {"--config", file.string()});
+  ASSERT_TRUE(started) << started.error().message();
+  daemon_ = *std::move(started);
+  ASSERT_EQ(enable_granting("1.3.0-dev", R"(["webhooks"])").status, 200);
+  connect();
+  EXPECT_EQ(deliver().status, 202);
+  write(trust + "plugins.permissions = \"http\"\nplugins.require = \"signed\"\n");
+  hangup("plugins.permissions is 'http' now");
+  EXPECT_EQ(deliver().status, 403);
+  EXPECT_EQ(installed(), 403);
+  write("plugins.permissions = \"http, webhooks\"\nplugins.trust = \"/nowhere\"\n");
+  hangup("nothing is applied");
+  EXPECT_EQ(deliver().status, 403);
+  write("plugins.permissions = \"http, webhooks\"\n");
+  hangup("plugins.require is 'none' now; it was 'signed'");
+  EXPECT_EQ(deliver().status, 202);
+  EXPECT_EQ(installed(), 400) << "its version is not that of its library, which is looked at now";
 }
 
 }  // namespace

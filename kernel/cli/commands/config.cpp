@@ -47,6 +47,7 @@ base::Result<ExitCode> check(Session& session, const ConfigArguments& arguments)
   for (const std::string& line : config::unknown_variables(world.environment)) session.warn(line);
   const auto loaded = config::load_config(file_of(arguments.file), world.environment);
   if (!loaded) return base::fail(about_files(loaded.error()));
+  for (const std::string& line : config::credentials_not_here(*loaded)) session.warn("not checked: " + line);
   if (const base::Status files = config::check_files(*loaded, world.clock.now()); !files)
     return base::fail(about_files(files.error()));
   const auto defaults = config::load_config(std::nullopt, without_keys(world));

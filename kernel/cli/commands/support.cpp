@@ -26,12 +26,15 @@ namespace {
 
 constexpr std::size_t log_bytes_max = 8 * 1024 * 1024;
 constexpr std::string_view manifest_name = "manifest.json";
+constexpr std::string_view note_name = "manifest.note";
 
 struct SupportArguments {
   std::string to;
   std::string config;
   std::string log;
   std::string key;
+  std::string file;      ///< that is verified
+  std::string verifier;  ///< who must have signed it
   bool is_preview = false;
 };
 
@@ -188,7 +191,7 @@ base::Result<ExitCode> collect(Session& session, const SupportArguments& argumen
   const auto write = [&]() -> base::Status {
     TRV_TRY_ASSIGN(auto archive, mirror::ArchiveWriter::create(to));
     TRV_TRY(archive.add(manifest_name, base::as_bytes(manifest)));
-    TRV_TRY(archive.add("manifest.note", base::as_bytes(note)));
+    TRV_TRY(archive.add(note_name, base::as_bytes(note)));
     for (const Piece& one : pieces) TRV_TRY(archive.add(one.name, base::as_bytes(one.text)));
     return archive.finish();
   };
@@ -216,6 +219,86 @@ base::Result<ExitCode> collect(Session& session, const SupportArguments& argumen
   return ExitCode::ok;
 }
 
+using Members = std::map<std::string, base::Bytes>;
+
+base::Result<Members> members_of(const std::string& file) {
+  TRV_TRY_ASSIGN(auto archive, mirror::ArchiveReader::open(file));
+  Members members;
+  for (;;) {
+    TRV_TRY_ASSIGN(auto one, archive.next());
+    if (!one) return members;
+    const std::string path = one->path;
+    if (!members.emplace(path, std::move(one->bytes)).second) {
+      return base::fail(base::ErrorCode::invalid, fmt::format("'{}' is in it twice", printable(path)));
+    }
+  }
+}
+
+base::Result<std::string> text_of(const Members& members, std::string_view name) {
+  const auto at = members.find(std::string(name));
+  if (at == members.end()) return base::fail(base::ErrorCode::invalid, fmt::format("it has no {}", name));
+  return std::string(base::as_text(at->second));
+}
+
+/// The manifest, once the key has signed it and every file is as it says.
+base::Result<json::Value> verified_manifest(const Members& members, const note::VerifierKey& key) {
+  TRV_TRY_ASSIGN(const std::string text, text_of(members, manifest_name));
+  TRV_TRY_ASSIGN(const std::string note, text_of(members, note_name));
+  const auto opened = note::open(note, std::span(&key, 1));
+  if (!opened) {
+    return base::fail(base::ErrorCode::corrupt,
+                      fmt::format("{} is not signed by {}: {}", note_name, key.name(), opened.error().message()));
+  }
+  if (opened->text != text) {
+    return base::fail(base::ErrorCode::corrupt, fmt::format("{} is not what was signed", manifest_name));
+  }
+  TRV_TRY_ASSIGN(json::Value manifest, parse_json(manifest_name, text));
+  const json::Value* const files = manifest.find("files");
+  if (files == nullptr || !files->is_array()) {
+    return base::fail(base::ErrorCode::corrupt, fmt::format("{} names no files", manifest_name));
+  }
+  std::size_t named = 0;
+  for (const json::Value& one : files->items()) {
+    const std::string name = member_text(one, "name");
+    const auto at = members.find(name);
+    if (at == members.end())
+      return base::fail(base::ErrorCode::corrupt, fmt::format("'{}' is missing", printable(name)));
+    if (base::to_hex(base::sha256(at->second)) != member_text(one, "sha256")) {
+      return base::fail(base::ErrorCode::corrupt, fmt::format("'{}' was changed", printable(name)));
+    }
+    ++named;
+  }
+  if (members.size() != named + 2) {
+    return base::fail(base::ErrorCode::corrupt, "it has files that its manifest does not name");
+  }
+  return manifest;
+}
+
+base::Result<ExitCode> verify(Session& session, const SupportArguments& arguments) {
+  const auto key = note::VerifierKey::parse(arguments.verifier);
+  if (!key) {
+    return base::fail(base::ErrorCode::invalid,
+                      fmt::format("--key: {}; it is what `trav support collect` printed", key.error().message()));
+  }
+  const auto members = members_of(arguments.file);
+  if (!members) return base::fail(base::Error(members.error()).in(arguments.file));
+  auto manifest = verified_manifest(*members, *key);
+  if (!manifest) return base::fail(std::move(manifest).error().in(arguments.file));
+  if (session.as_json()) {
+    session.print_value(*manifest);
+    return ExitCode::ok;
+  }
+  Table table({{.title = "FILE"}, {.title = "SAYS"}, {.title = "BYTES"}, {.title = "LEFT OUT"}});
+  for (const json::Value& one : manifest->find("files")->items()) {
+    table.add(
+        {member_text(one, "name"), member_text(one, "what"), member_text(one, "bytes"), member_text(one, "left_out")});
+  }
+  session.world().out << table.render(session.style()) << std::flush;
+  session.print(fmt::format("\nMade {}, signed by {}; every file is as it was signed.",
+                            printable(member_text(*manifest, "made")), key->name()));
+  return ExitCode::ok;
+}
+
 }  // namespace
 
 void add_support(CommandTree& tree) {
@@ -230,6 +313,10 @@ void add_support(CommandTree& tree) {
               "The key that signs; one is made beside the credentials where it is missing")
       .flag("--preview", arguments->is_preview, "Print what would go out, and write nothing")
       .does([arguments](Session& session) { return collect(session, *arguments); });
+  noun.verb("verify", "Check that such a file is whole and who signed it; without a server")
+      .argument("FILE", arguments->file, "The file")
+      .option("--key", "KEY", arguments->verifier, "Who must have signed it: what `collect` printed, NAME+ID+KEY")
+      .does([arguments](Session& session) { return verify(session, *arguments); });
 }
 
 }  // namespace trv::cli

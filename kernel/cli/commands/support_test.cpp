@@ -74,6 +74,41 @@ TEST_F(Support, the_file_is_signed_and_has_no_secret) {
   }
 }
 
+TEST_F(Support, what_is_not_as_it_was_signed_is_found_without_a_server) {
+  const auto bundle = folder_ / "support.tar";
+  ASSERT_EQ(trav({"support", "collect", "--to", bundle.string(), "--output", "json"}), ExitCode::ok) << err_;
+  const std::string key(json::parse(out_)->find("key")->as_string());
+  ASSERT_EQ(trav({"support", "verify", bundle.string(), "--key", key}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("every file is as it was signed"), std::string::npos) << out_;
+  const auto files = unpacked(bundle);
+  const auto verified = [&](std::map<std::string, std::string> changed) {
+    const auto other = folder_ / "other.tar";
+    auto archive = mirror::ArchiveWriter::create(other);
+    for (const auto& [name, text] : changed) EXPECT_TRUE(archive->add(name, base::as_bytes(text)));
+    EXPECT_TRUE(archive->finish());
+    return trav({"support", "verify", other.string(), "--key", key});
+  };
+  EXPECT_EQ(verified(files), ExitCode::ok) << err_;
+  for (const auto& [name, text] : files) {
+    auto changed = files;
+    changed[name] = text + " ";
+    EXPECT_NE(verified(changed), ExitCode::ok) << name;
+    changed.erase(name);
+    EXPECT_NE(verified(changed), ExitCode::ok) << name;
+    EXPECT_NE(err_.find(name), std::string::npos) << err_;
+  }
+  auto more = files;
+  more["more.txt"] = "x";
+  EXPECT_EQ(verified(more), ExitCode::verification_failed);
+  base::SystemRandom random;
+  const auto other = note::SigningKey::generate("support", random);
+  EXPECT_EQ(trav({"support", "verify", bundle.string(), "--key", other->verifier().format()}),
+            ExitCode::verification_failed);
+  EXPECT_NE(err_.find("not signed by support"), std::string::npos) << err_;
+  EXPECT_EQ(trav({"support", "verify", bundle.string()}), ExitCode::usage);
+  EXPECT_NE(trav({"support", "verify", (folder_ / "missing").string(), "--key", key}), ExitCode::ok);
+}
+
 TEST_F(Support, a_preview_shows_what_goes_out_and_writes_nothing) {
   ASSERT_EQ(trav({"support", "collect", "--preview"}), ExitCode::ok) << err_;
   EXPECT_NE(out_.find("==== health.json: the checks; 1 left out"), std::string::npos) << out_;
