@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "installer/steps/procedure.hpp"
+#include "installer/steps/service.hpp"
 #include "installer/steps/supervise.hpp"
 #include "sdk/base/file.hpp"
 
@@ -150,11 +151,7 @@ class Program {
       fmt::print(stderr, "trav-installer: the host lacks what is marked FAIL; nothing was written\n");
       return exit_preflight;
     }
-    steps::InstallOptions options{.bundle = arguments_.bundle,
-                                  .configuration = configuration->text,
-                                  .data_folder = configuration->config.data_folder,
-                                  .user = arguments_.user,
-                                  .accepted = {}};
+    steps::InstallOptions options{.bundle = arguments_.bundle, .configuration = configuration->text, .accepted = {}};
     if (arguments_.accept_expired) options.accepted.emplace_back("an expired root");
     if (arguments_.no_way_back) options.accepted.emplace_back("no way back");
     options.way_back = arguments_.no_way_back ? steps::WayBack::given_up : steps::WayBack::needed;
@@ -234,7 +231,7 @@ class Program {
       say(fmt::format("broken off the change from {} to {}; install again, or roll back", (*pending)->from,
                       (*pending)->to));
     }
-    const auto now = steps::running(places_);
+    const auto now = steps::running_here(places_);
     if (now)
       say(fmt::format("running    {} as process {}{}", now->version, now->process, now->is_ready ? "" : ", not ready"));
     return 0;

@@ -84,8 +84,7 @@ def collect(root: pathlib.Path, build: pathlib.Path, tree: pathlib.Path, version
     for name in EXAMPLES:
         copy(root / "docs/guides" / name, tree / "share/examples" / name, 0o644)
     for unit in sorted((root / "installer/systemd").glob("*")):
-        if unit.suffix in (".service", ".socket"):
-            copy(unit, tree / "share/systemd" / unit.name, 0o644)
+        copy(unit, tree / "share/systemd" / unit.name, 0o644)
     html_pages.write(root, tree / "share/doc", tracked)
     copy(root / "LICENSE", tree / "share/licences/travertine/LICENSE", 0o644)
     parts = sbom.parts_of(libraries, root)

@@ -9,11 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "sdk/base/file.hpp"
 #include "sdk/base/file_copy.hpp"
+#include "sdk/base/open_file.hpp"
 
 extern char** environ;
 
@@ -44,6 +46,22 @@ path beside(const path& at) {
 
 Status give_one(const path& at, const passwd& user) {
   return check(::lchown(at.c_str(), user.pw_uid, user.pw_gid) == 0, "given to its user", at);
+}
+
+Status run_with(const std::vector<std::string>& words, const posix_spawn_file_actions_t* actions) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  pid_t child = -1;
+  const int error = ::posix_spawnp(&child, arguments[0], actions, nullptr, arguments.data(), environ);
+  if (error != 0) return base::fail(failed("started", words.front(), error));
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  return base::fail(ErrorCode::unavailable,
+                    fmt::format("`{}` failed with exit code {}", fmt::join(words, " "),
+                                WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
 }
 
 }  // namespace
@@ -104,19 +122,25 @@ Status HostChanges::give(const path& folder, std::string_view user) {
 }
 
 Status HostChanges::run(const std::vector<std::string>& words) {
-  std::vector<char*> arguments;
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  pid_t child = -1;
-  const int error = ::posix_spawnp(&child, arguments[0], nullptr, nullptr, arguments.data(), environ);
-  if (error != 0) return base::fail(failed("started", words.front(), error));
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-  return base::fail(ErrorCode::unavailable,
-                    fmt::format("`{}` failed with exit code {}", fmt::join(words, " "),
-                                WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
+  return run_with(words, nullptr);
+}
+
+base::Result<std::string> output_of(const std::vector<std::string>& words) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return base::fail(failed("started", words.front(), errno));
+  const base::OpenFile out(ends[0]);
+  base::OpenFile in(ends[1]);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, in.number(), STDOUT_FILENO);
+  // What is printed fits into the pipe: one line or two.
+  const Status done = run_with(words, &actions);
+  ::posix_spawn_file_actions_destroy(&actions);
+  in = base::OpenFile();
+  TRV_TRY(done);
+  std::array<char, 4096> text{};
+  const ssize_t count = ::read(out.number(), text.data(), text.size());
+  return std::string(text.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
 }
 
 Status ListedChanges::make_folder(const path& folder, unsigned mode) {

@@ -50,6 +50,9 @@ class HostChanges final : public Changes {
   base::Status run(const std::vector<std::string>& words) override;
 };
 
+/// What a command of the host prints, which changes nothing. Errors: as Changes::run.
+[[nodiscard]] base::Result<std::string> output_of(const std::vector<std::string>& words);
+
 /// Changes nothing, and notes one line for each operation: `--dry-run`.
 class ListedChanges final : public Changes {
  public:

@@ -32,6 +32,8 @@ struct Places {
   [[nodiscard]] std::filesystem::path configuration_file() const { return configuration() / "travd.toml"; }
   [[nodiscard]] std::filesystem::path commands() const { return root / "usr/local/bin"; }
   [[nodiscard]] std::filesystem::path units() const { return root / "etc/systemd/system"; }
+  [[nodiscard]] std::filesystem::path user_file() const { return root / "usr/lib/sysusers.d/travertine.conf"; }
+  [[nodiscard]] std::filesystem::path folders_file() const { return root / "usr/lib/tmpfiles.d/travertine.conf"; }
   [[nodiscard]] std::filesystem::path log() const { return root / "var/log/travertine"; }
 };
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <pwd.h>
-#include <sys/stat.h>
 
 #include "sdk/base/file.hpp"
 
@@ -30,19 +29,6 @@ Status try_version(const Host& host, std::string_view version) {
 Status begin(const Host& host, std::string_view version, base::Duration patience) {
   TRV_TRY(host.service.is_running() ? host.service.restart() : host.service.start());
   return host.service.check(version, patience);
-}
-
-Status make_user(const Host& host, const path& data_folder, const std::string& user) {
-  TRV_TRY(host.changes.make_folder(data_folder, 0750));
-  if (user.empty()) return {};
-  if (::getpwnam(user.c_str()) == nullptr) {
-    TRV_TRY(host.changes.run({"useradd", "--system", "--user-group", "--no-create-home", "--home-dir",
-                              data_folder.string(), "--shell", "/usr/sbin/nologin", user}));
-  }
-  struct stat found{};
-  const passwd* known = ::getpwnam(user.c_str());
-  const bool is_given = known != nullptr && ::stat(data_folder.c_str(), &found) == 0 && found.st_uid == known->pw_uid;
-  return is_given ? Status() : host.changes.give(data_folder, user);
 }
 
 /// The flip with its way back; `after` is done where the version is well.
@@ -99,7 +85,9 @@ Status install(const Host& host, const release::Verified& verified, const Instal
   if (!std::filesystem::exists(host.places.configuration_file(), error)) {
     TRV_TRY(host.changes.write(host.places.configuration_file(), options.configuration, 0644));
   }
-  TRV_TRY(make_user(host, options.data_folder, options.user));
+  const path files = host.places.version(manifest.version);
+  // Of a version that is only listed, they are in the bundle alone.
+  TRV_TRY(host.service.make_user(std::filesystem::exists(files, error) ? files : options.bundle / "files"));
   TRV_TRY(try_version(host, manifest.version));
   TRV_TRY(host.changes.make_folder(host.places.commands(), 0755));
   for (const char* command : commands) {
@@ -160,6 +148,7 @@ Status roll_back(const Host& host, base::Duration patience) {
 
 Status uninstall(const Host& host, const path& data_folder, const std::string& user, Data data) {
   TRV_TRY(host.service.stop());
+  TRV_TRY(host.service.remove());
   for (const char* command : commands) TRV_TRY(host.changes.remove(host.places.commands() / command));
   const auto configuration = base::read_file(host.places.configuration_file(), 1'000'000);
   std::error_code error;

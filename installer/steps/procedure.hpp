@@ -30,8 +30,6 @@ enum class WayBack : std::uint8_t { needed, given_up };
 struct InstallOptions {
   std::filesystem::path bundle;
   std::string configuration;          ///< text of a first travd.toml; an existing one is never changed
-  std::filesystem::path data_folder;  ///< that the configuration names
-  std::string user;                   ///< who travd runs as; empty: as the installer
   std::vector<std::string> accepted;  ///< for the history: what the operator accepted in spite of a refusal
   WayBack way_back = WayBack::needed;
   bool starts = true;                                 ///< false: the version is put and made current, and not started

@@ -86,6 +86,8 @@ class RecordedService final : public Service {
     return base::fail(ErrorCode::unavailable, "another version runs");
   }
   bool survives_reboot() const override { return true; }
+  Status remove() override { return {}; }
+  Status make_user(const path&) override { return {}; }
 
   std::string sick;
 
@@ -140,8 +142,6 @@ class Procedures : public testing::Test {
     return steps::install(host(changes, service), verified,
                           {.bundle = folder_.path() / verified.manifest.version,
                            .configuration = "# of the test\n",
-                           .data_folder = places_.root / "data",
-                           .user = "",
                            .accepted = {},
                            .patience = {}});
   }
@@ -309,6 +309,7 @@ TEST_F(Procedures, uninstalling_keeps_the_data_alone_and_may_be_killed_anywhere)
     begin_anew();
     RecordedService service = this->service();
     expect_done(install(one, whole_, service));
+    std::filesystem::create_directory(places_.root / "data");
     std::ofstream(places_.root / "data/log") << "events";
     const pid_t child = after == 0 ? -1 : ::fork();
     if (child == 0) {
@@ -357,13 +358,9 @@ TEST_F(Procedures, a_dry_run_names_every_change_and_makes_none) {
   ListedChanges listed;
   RecordedService service = this->service();
   const release::Verified one = bundle("1.0.0", 100);
-  const Status done = steps::install(host(listed, service), one,
-                                     {.bundle = folder_.path() / "1.0.0",
-                                      .configuration = "#\n",
-                                      .data_folder = places_.root / "data",
-                                      .user = "",
-                                      .accepted = {},
-                                      .starts = false});
+  const Status done =
+      steps::install(host(listed, service), one,
+                     {.bundle = folder_.path() / "1.0.0", .configuration = "#\n", .accepted = {}, .starts = false});
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_TRUE(std::filesystem::is_empty(places_.root));
   std::string all;

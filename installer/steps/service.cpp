@@ -2,17 +2,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "installer/steps/sockets.hpp"
 #include "installer/steps/supervise.hpp"
-#include "sdk/base/file.hpp"
+#include "installer/steps/systemd.hpp"
 
 namespace trv::steps {
 namespace {
@@ -21,61 +21,6 @@ using base::ErrorCode;
 using base::Status;
 
 constexpr auto glance = std::chrono::milliseconds(5);
-constexpr auto answer_patience = std::chrono::seconds(10);
-
-Status check_ready(const config::Config& config) {
-  TRV_TRY_ASSIGN(const int status,
-                 status_of(config.http_address, static_cast<std::uint16_t>(config.http_port),
-                           config.serves_tls() ? Transport::tls : Transport::plain, "/readyz", answer_patience));
-  if (status == 200) return {};
-  return base::fail(ErrorCode::unavailable, fmt::format("/readyz answers {}", status));
-}
-
-constexpr std::array<const char*, 4> units = {"travertine.socket", "travertine.service", "travertine-zygote.socket",
-                                              "travertine-zygote@.service"};
-
-class SystemdService final : public Service {
- public:
-  SystemdService(const Places& places, const config::Config& config, Changes& changes, const base::Clock& clock)
-      : places_(places), config_(config), changes_(changes), clock_(clock) {}
-
-  Status start() override {
-    const Installation installation(places_, changes_);
-    const std::filesystem::path from = places_.version(installation.current()) / "share/systemd";
-    for (const char* unit : units) {
-      TRV_TRY_ASSIGN(const base::Bytes text, base::read_file(from / unit, 100'000));
-      TRV_TRY(changes_.write(places_.units() / unit, base::as_text(text), 0644));
-    }
-    TRV_TRY(changes_.run({"systemctl", "daemon-reload"}));
-    return changes_.run({"systemctl", "enable", "--now", "travertine.socket", "travertine.service"});
-  }
-  Status restart() override { return changes_.run({"systemctl", "restart", "travertine.service"}); }
-  Status stop() override {
-    TRV_TRY(changes_.run({"systemctl", "disable", "--now", "travertine.socket", "travertine.service"}));
-    TRV_TRY(changes_.run({"systemctl", "stop", "travertine-zygote.socket"}));
-    for (const char* unit : units) TRV_TRY(changes_.remove(places_.units() / unit));
-    return changes_.run({"systemctl", "daemon-reload"});
-  }
-  bool is_running() override {
-    HostChanges ask;
-    return ask.run({"systemctl", "is-active", "--quiet", "travertine.service"}).has_value();
-  }
-  Status check(std::string_view, base::Duration patience) override {
-    const base::Duration until = clock_.monotonic() + patience;
-    for (;;) {
-      const Status ready = check_ready(config_);
-      if (ready || clock_.monotonic() > until) return ready;
-      wait_a_while(glance);
-    }
-  }
-  bool survives_reboot() const override { return true; }
-
- private:
-  const Places& places_;
-  const config::Config& config_;
-  Changes& changes_;
-  const base::Clock& clock_;
-};
 
 class SupervisedService final : public Service {
  public:
@@ -134,6 +79,16 @@ class SupervisedService final : public Service {
     }
   }
   bool survives_reboot() const override { return false; }
+  Status remove() override { return {}; }
+  Status make_user(const std::filesystem::path&) override {
+    TRV_TRY(changes_.make_folder(config_.data_folder, 0750));
+    if (user_.empty()) return {};
+    if (::getpwnam(user_.c_str()) == nullptr) {
+      TRV_TRY(changes_.run({"useradd", "--system", "--user-group", "--no-create-home", "--home-dir",
+                            config_.data_folder, "--shell", "/usr/sbin/nologin", user_}));
+    }
+    return give_data(changes_, config_.data_folder, user_);
+  }
 
  private:
   // Of no terminal and no parent.
@@ -160,12 +115,29 @@ class SupervisedService final : public Service {
 
 }  // namespace
 
+Status check_ready(const config::Config& config) {
+  constexpr auto answer_patience = std::chrono::seconds(10);
+  TRV_TRY_ASSIGN(const int status,
+                 status_of(config.http_address, static_cast<std::uint16_t>(config.http_port),
+                           config.serves_tls() ? Transport::tls : Transport::plain, "/readyz", answer_patience));
+  if (status == 200) return {};
+  return base::fail(ErrorCode::unavailable, fmt::format("/readyz answers {}", status));
+}
+
+Status give_data(Changes& changes, const std::filesystem::path& folder, const std::string& user) {
+  struct stat found{};
+  const passwd* known = ::getpwnam(user.c_str());
+  const bool is_given = known != nullptr && ::stat(folder.c_str(), &found) == 0 && found.st_uid == known->pw_uid;
+  return is_given ? Status() : changes.give(folder, user);
+}
+
+std::optional<Running> running_here(const Places& places) {
+  return is_systemd(places) ? running_unit(places) : running(places);
+}
+
 std::unique_ptr<Service> service_of(const Places& places, const config::Config& config, Changes& changes,
                                     std::string user, const base::Clock& clock) {
-  // sd_booted(3), and units that this version brings.
-  if (::access((places.root / "run/systemd/system").c_str(), F_OK) == 0) {
-    return std::make_unique<SystemdService>(places, config, changes, clock);
-  }
+  if (is_systemd(places)) return systemd_service(places, config, changes, std::move(user), clock);
   return std::make_unique<SupervisedService>(places, config, changes, std::move(user), clock);
 }
 

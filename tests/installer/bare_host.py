@@ -1,4 +1,5 @@
-"""A bare host: the smallest Debian that debootstrap makes, in namespaces of its own and without network.
+"""A bare host: the smallest Debian that debootstrap makes, in namespaces of its own and without network; also with a
+systemd that is booted.
 
 Each base is made once and kept as a tar below ~/.cache/travertine/bases; a host is an overlay on the unpacked base, which
 goes with it. Root is needed.
@@ -10,9 +11,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
+import unittest
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "travertine/bases"
-BASES = {"bookworm": "Debian 12, glibc 2.36", "bullseye": "Debian 11, glibc 2.31"}
+BASES = {"bookworm": "Debian 12, glibc 2.36", "bullseye": "Debian 11, glibc 2.31", "bookworm-systemd": "Debian 12 with systemd"}
 INIT = r"""
 ip link set lo up
 mount --make-rprivate /
@@ -44,7 +47,9 @@ def base_tar(suite: str) -> pathlib.Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as work:
         tree = pathlib.Path(work) / "tree"
-        made = subprocess.run(("debootstrap", "--variant=minbase", suite, str(tree)), capture_output=True, text=True)
+        release, _, init = suite.partition("-")
+        more = (f"--include={init}-sysv",) if init else ()
+        made = subprocess.run(("debootstrap", "--variant=minbase", *more, release, str(tree)), capture_output=True, text=True)
         if made.returncode != 0:
             raise OSError(f"debootstrap {suite} failed: {made.stdout.strip().splitlines()[-1:]}")
         for leftover in (*tree.glob("var/cache/apt/archives/*.deb"), *tree.glob("var/lib/apt/lists/*debian*")):
@@ -52,6 +57,10 @@ def base_tar(suite: str) -> pathlib.Path:
         subprocess.run(("tar", "-C", str(tree), "-cf", f"{work}/base.tar", "."), check=True)
         os.rename(f"{work}/base.tar", kept)
     return kept
+
+
+def children_of(process: int) -> list[int]:
+    return [int(child) for child in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 class BareHost:
@@ -71,17 +80,22 @@ class BareHost:
             (self.folder / name).mkdir()
         options = f"lowerdir={self.lower},upperdir={self.folder}/upper,workdir={self.folder}/aside"
         subprocess.run(("mount", "-t", "overlay", "overlay", "-o", options, str(self.tree)), check=True)
+        self.boot()
+        return self
+
+    def boot(self) -> None:
         self.init = subprocess.Popen(("unshare", "-n", "-m", "-p", "-f", "--kill-child", "bash", "-c", INIT, str(self.tree)),
                                      stdout=subprocess.PIPE,
                                      stderr=subprocess.DEVNULL, text=True)
         assert self.init.stdout.readline() == "ready\n"
-        children = pathlib.Path(f"/proc/{self.init.pid}/task/{self.init.pid}/children").read_text().split()
-        self.pid = int(children[0])
-        return self
+        self.pid = children_of(self.init.pid)[0]
 
-    def __exit__(self, *_) -> None:
+    def halt(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
         self.init.wait()
+
+    def __exit__(self, *_) -> None:
+        self.halt()
         subprocess.run(("umount", "-l", str(self.tree)), check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -105,3 +119,29 @@ class BareHost:
     def path(self, name: str) -> pathlib.Path:
         """Where a file of the host is found on this machine."""
         return self.tree / name.lstrip("/")
+
+
+class SystemdHost(BareHost):
+    """A host whose process 1 is systemd."""
+
+    # Without a /tmp of its own, which is reached from outside like every other folder.
+    BOOT = ('mount -t tmpfs tmpfs /run && export SYSTEMD_NSPAWN_TMPFS_TMP=0 && '
+            'exec systemd-nspawn --quiet --directory="$0" --register=no --keep-unit --private-network --machine="trv-$$" --console=pipe --link-journal=no --boot')
+    PATIENCE_S = 60
+
+    def boot(self) -> None:
+        if shutil.which("systemd-nspawn") is None:
+            raise unittest.SkipTest("systemd-nspawn is not installed: apt-get install systemd-container")
+        with open(self.folder / "console", "w") as console:
+            self.init = subprocess.Popen(("unshare", "--mount", "sh", "-c", self.BOOT, str(self.tree)), stdin=subprocess.DEVNULL,
+                                         stdout=console, stderr=subprocess.STDOUT)
+        until = time.monotonic() + self.PATIENCE_S
+        while time.monotonic() < until and self.init.poll() is None:
+            if children := children_of(self.init.pid):
+                self.pid = children[-1]
+                if "running" in self.run("systemctl is-system-running --wait", check=False, timeout_s=self.PATIENCE_S).stdout:
+                    return
+            time.sleep(0.1)
+        console = (self.folder / "console").read_text()[-2000:]
+        self.init.kill()
+        raise unittest.SkipTest(f"no systemd boots in a namespace here: {console}")

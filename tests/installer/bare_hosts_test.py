@@ -69,10 +69,14 @@ class OnBareHosts(unittest.TestCase):
     bundles: Bundles
 
     def host(self, suite: str) -> bare_host.BareHost:
-        host = self.enterContext(bare_host.BareHost(suite, self.work))
+        kind = bare_host.SystemdHost if suite.endswith("-systemd") else bare_host.BareHost
+        host = self.enterContext(kind(suite, self.work))
+        self.bring(host)
+        return host
+
+    def bring(self, host: bare_host.BareHost) -> None:
         for version in (FIRST, NEXT):
             shutil.copy(self.bundles.file(version), host.path("/tmp"))
-        return host
 
     def unpack(self, host: bare_host.BareHost, *versions: str) -> None:
         for version in versions:
@@ -94,10 +98,10 @@ class OnBareHosts(unittest.TestCase):
         made = host.run("trav token create load --tenant acme --role owner --as-operator").stdout
         return re.search(r"trv_acme_\S+", made).group(0)
 
-    def installed(self, suite: str) -> bare_host.BareHost:
+    def installed(self, suite: str, answers: str = ANSWERS) -> bare_host.BareHost:
         host = self.host(suite)
         self.unpack(host, FIRST, NEXT)
-        host.path("/tmp/answers.toml").write_text(ANSWERS)
+        host.path("/tmp/answers.toml").write_text(answers)
         host.run(f"sh /tmp/travertine-{FIRST}-x86_64/install.sh --answers /tmp/answers.toml")
         return host
 
@@ -125,7 +129,7 @@ class OnBareHosts(unittest.TestCase):
         host.run(uninstall)
         after = self.files(host)
         left = {name for name in after - before if not name.startswith(("/var/lib/travertine", "/run/"))}
-        # useradd's own: copies of the files that it changed.
+        # Of useradd and systemd-sysusers: copies of the files that they changed.
         self.assertEqual({name for name in left if not re.fullmatch(r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-", name)}, set())
         self.assertTrue(any(name.startswith("/var/lib/travertine/") for name in after), "the data are kept")
         # Another installation goes on with them.
@@ -170,8 +174,18 @@ class OnBareHosts(unittest.TestCase):
     def test_the_guide_holds_on_debian_11_with_an_older_glibc(self) -> None:
         self.follow_the_guide("bullseye")
 
+    def test_the_guide_holds_on_debian_12_with_systemd(self) -> None:
+        self.follow_the_guide("bookworm-systemd")
+
     def test_an_upgrade_and_a_rollback_lose_no_request_and_no_effect(self) -> None:
-        host = self.installed("bookworm")
+        self.upgrade_under_load("bookworm", 100)
+
+    def test_an_upgrade_and_a_rollback_under_systemd_lose_no_request_and_no_effect(self) -> None:
+        # One process at a time: the start is in the gap.
+        self.upgrade_under_load("bookworm-systemd", 1000)
+
+    def upgrade_under_load(self, suite: str, gap_ms: float) -> None:
+        host = self.installed(suite)
         token = self.owner(host)
         receiver = host.beside("/usr/bin/python3", str(HERE / "receiver.py"), "9000", str(host.path("/tmp/effects")), stdout=subprocess.PIPE)
         self.addCleanup(receiver.kill)
@@ -189,12 +203,45 @@ class OnBareHosts(unittest.TestCase):
         self.assertEqual(result["failures"], [])
         self.assertEqual(result["sent"], 6000)
         self.assertEqual(len(set(accepted)), result["sent"], "each request began one instance")
-        figure("upgrade_gap_at_500_per_s", result["gap_ms"], "ms", 100)
+        figure(f"upgrade_gap_at_500_per_s_{suite}", result["gap_ms"], "ms", gap_ms)
         until = time.monotonic() + 20
         while len(lines := host.path("/tmp/effects").read_text().splitlines()) < len(accepted) and time.monotonic() < until:
             time.sleep(0.2)
         numbers = sorted(json.loads(line.split(" ", 1)[1])["number"] for line in lines)
         self.assertEqual(numbers, list(range(result["sent"])), "each effect once")
+
+    def test_under_systemd_it_runs_where_the_answers_say_and_again_after_a_reboot(self) -> None:
+        host = self.installed("bookworm-systemd", ANSWERS.replace("/var/lib", "/srv") + "[http]\nport = 8500\n")
+        self.assertFalse(host.path("/var/lib/travertine").exists())
+        self.assertIn(f"running    {FIRST} as process", self.status(host))
+        self.assertEqual(host.run("stat -c %U:%a /srv/travertine /etc/travertine").stdout, "travertine:700\nroot:750\n")
+        host.halt()
+        host.boot()
+        host.run("trav-installer check")
+        self.bring(host)  # systemd empties /tmp
+        self.unpack(host, NEXT)
+        host.run("trav-installer stop; ! trav-installer check; trav-installer start; trav-installer check")
+        self.assertEqual(host.run("systemctl is-enabled travertine.socket travertine.service").stdout, "enabled\nenabled\n")
+        # Another port, from the next start on.
+        host.path("/etc/travertine/travd.toml").write_text(ANSWERS.replace("/var/lib", "/srv"))
+        host.run(f"trav-installer upgrade /tmp/travertine-{NEXT}-x86_64 --yes && trav tenant list --url {URL} --token \"$(cat /srv/travertine/operator.token)\"")
+        host.run("trav-installer uninstall --purge && ! test -e /srv/travertine && ! getent passwd travertine")
+
+    def test_under_systemd_a_version_that_does_not_start_is_left_again(self) -> None:
+        host = self.installed("bookworm-systemd")
+        drop_in = host.path("/etc/systemd/system/travertine.service.d/fails.conf")
+        drop_in.parent.mkdir()
+        drop_in.write_text(f"[Service]\nExecStartPre=/bin/sh -c '! readlink /opt/travertine/current | grep {NEXT}'\n")
+        host.run("systemctl daemon-reload")
+        done = host.run(f"trav-installer upgrade /tmp/travertine-{NEXT}-x86_64 --yes", check=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(f"{FIRST} is current again and runs", done.stdout)
+        self.assertIn("journalctl --unit=travertine.service says why", done.stdout)
+        host.run("trav-installer check")
+        self.assertIn(f"running    {FIRST} as process", self.status(host))
+        drop_in.unlink()
+        host.run(f"systemctl daemon-reload; trav-installer upgrade /tmp/travertine-{NEXT}-x86_64 --yes")
+        self.assertIn(f"running    {NEXT} as process", self.status(host))
 
     @unittest.skipIf(shutil.which("rpmbuild") is None, "rpmbuild is not installed: apt-get install rpm")
     def test_another_build_has_the_same_bytes_and_every_package_runs(self) -> None:
