@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <memory>
@@ -276,6 +277,17 @@ std::vector<Deviation> slower_than_recommended(const std::vector<BrokerSettings>
                           .consequence = recommended.consequence});
   }
   return deviations;
+}
+
+base::Result<Comparison> check_cluster(const Settings& settings, std::int32_t shards) {
+  Comparison out;
+  TRV_TRY_ASSIGN(out.deviations, check_topic(settings, shards));
+  if (auto slower = check_brokers(settings)) {
+    std::ranges::move(*slower, std::back_inserter(out.deviations));
+  } else {
+    out.not_compared = slower.error().message();
+  }
+  return out;
 }
 
 base::Status delete_before(const Settings& settings, std::int32_t partition, std::int64_t offset) {

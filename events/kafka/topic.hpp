@@ -41,6 +41,15 @@ using BrokerSettings = std::map<std::string, std::string>;
 [[nodiscard]] base::Result<std::vector<Deviation>> check_brokers(const Settings& settings);
 [[nodiscard]] std::vector<Deviation> slower_than_recommended(const std::vector<BrokerSettings>& brokers);
 
+/// What check_topic() and check_brokers() say of the whole cluster.
+struct Comparison {
+  std::vector<Deviation> deviations;
+  std::string not_compared;  ///< why the brokers' settings are not among them; empty: they are
+};
+
+/// Errors: those of check_topic(); where only the brokers' settings cannot be read, that is `not_compared`.
+[[nodiscard]] base::Result<Comparison> check_cluster(const Settings& settings, std::int32_t shards);
+
 /// Deletes the entries of a partition before `offset`. Error: what the brokers answer.
 [[nodiscard]] base::Status delete_before(const Settings& settings, std::int32_t partition, std::int64_t offset);
 

@@ -19,6 +19,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "events/kafka/topic.hpp"
 #include "installer/steps/sockets.hpp"
 #include "sdk/base/file.hpp"
 
@@ -259,6 +260,34 @@ void brokers(std::vector<Finding>& out, const config::Config& config) {
   }
 }
 
+/// What `trav cluster check` says of the topic and of the brokers.
+void cluster(std::vector<Finding>& out, const config::Config& config) {
+  const std::string topic = fmt::format("Kafka, topic {}", config.kafka_topic);
+  const auto settings = config::kafka_settings(config);
+  if (!settings) {
+    out.push_back(finding(false, Level::failed, topic, settings.error().message(), "a login", "correct kafka.*"));
+    return;
+  }
+  const auto compared = kafka::check_cluster(*settings, static_cast<std::int32_t>(config.shards));
+  if (!compared) {
+    const bool missing = compared.error().code() == base::ErrorCode::invalid;
+    out.push_back(finding(false, Level::failed, topic, compared.error().message(), "the topic of the log",
+                          missing ? "`trav cluster init --config FILE` makes it; in the folder of the bundle trav is "
+                                    "files/lib/ld-linux-x86-64.so.2 --library-path files/lib files/bin/trav"
+                                  : "correct kafka.*, or allow it (docs/guides/kafka.md)"));
+    return;
+  }
+  for (const kafka::Deviation& one : compared->deviations) {
+    out.push_back(finding(false, one.loses ? Level::failed : Level::warning, "Kafka, " + one.setting, one.found,
+                          one.needed, fmt::format("set it so (docs/guides/kafka.md); as it is, {}", one.consequence)));
+  }
+  if (compared->deviations.empty())
+    out.push_back(finding(true, Level::good, topic, "as travd needs it", "its settings", ""));
+  if (compared->not_compared.empty()) return;
+  out.push_back(finding(false, Level::warning, "Kafka, settings of the brokers", compared->not_compared, "readable",
+                        "allow DescribeConfigs of the cluster, or compare them by hand (docs/guides/kafka.md)"));
+}
+
 }  // namespace
 
 std::vector<Finding> preflight(const PreflightQuestion& question, const base::Clock& clock) {
@@ -283,6 +312,9 @@ std::vector<Finding> preflight(const PreflightQuestion& question, const base::Cl
   }
   out.push_back(port(question.config, question.runs_already));
   brokers(out, question.config);
+  const bool reached =
+      std::ranges::any_of(out, [](const Finding& one) { return one.what == "Kafka" && one.level == Level::good; });
+  if (reached) cluster(out, question.config);
   return out;
 }
 

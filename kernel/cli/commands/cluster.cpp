@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <vector>
 
 #include "events/kafka/topic.hpp"
 #include "events/keys/key_file.hpp"
@@ -93,11 +93,11 @@ base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments)
 base::Result<ExitCode> check(Session& session, const ClusterArguments& arguments) {
   TRV_TRY_ASSIGN(const config::Config config, configuration(session, arguments.config));
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
-  TRV_TRY_ASSIGN(auto deviations, kafka::check_topic(settings, static_cast<std::int32_t>(config.shards)));
-  if (auto slower = kafka::check_brokers(settings)) {
-    std::ranges::move(*slower, std::back_inserter(deviations));
-  } else {
-    session.warn(fmt::format("the settings of the brokers are not compared: {}", slower.error().message()));
+  TRV_TRY_ASSIGN(const kafka::Comparison comparison,
+                 kafka::check_cluster(settings, static_cast<std::int32_t>(config.shards)));
+  const std::vector<kafka::Deviation>& deviations = comparison.deviations;
+  if (!comparison.not_compared.empty()) {
+    session.warn(fmt::format("the settings of the brokers are not compared: {}", comparison.not_compared));
   }
   if (session.as_json()) {
     json::Value list = json::Value::array();
