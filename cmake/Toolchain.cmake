@@ -41,4 +41,7 @@ find_program(TRV_CCACHE ccache)
 if(TRV_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${TRV_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
+else()
+  # The paths that ccache gives the compiler: the bytes are the same wherever and however they are built.
+  add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=../../ -ffile-prefix-map=${CMAKE_BINARY_DIR}/=)
 endif()
