@@ -6,10 +6,14 @@ from the checkpoints that the database has. Needs psycopg2 (on Debian: apt-get i
 
     sink_postgres.py --brokers 127.0.0.1:19092 --topic travertine.events --database 'host=127.0.0.1 dbname=acme'
 
+An event that the database refuses (a constraint, a trigger of yours) holds up nothing: it goes, with the reason, to the
+table `refused`, and the rest goes on. Look at it, mend the database, and run with --retry-refused.
+
 Then, for example: SELECT subject, data->>'name' FROM events WHERE type = 'trv.instance.started' ORDER BY shard, lsn;
 """
 
 import argparse
+import sys
 
 import psycopg2
 from psycopg2.extras import Json, execute_values
@@ -22,6 +26,8 @@ CREATE TABLE IF NOT EXISTS events (
   subject text NOT NULL, time timestamptz NOT NULL, actor text NOT NULL, correlation uuid, data jsonb NOT NULL,
   PRIMARY KEY (shard, lsn));
 CREATE INDEX IF NOT EXISTS events_by_type ON events (tenant, type);
+CREATE TABLE IF NOT EXISTS refused (
+  shard integer, lsn bigint, event jsonb NOT NULL, reason text NOT NULL, PRIMARY KEY (shard, lsn));
 CREATE TABLE IF NOT EXISTS checkpoints (
   topic text, shard integer, place bigint NOT NULL, lsn bigint NOT NULL, sha256 text NOT NULL, PRIMARY KEY (topic, shard));
 """
@@ -52,17 +58,41 @@ class Database:
 
     def store(self, events, checkpoints):
         """One transaction: once this returns, the events are in the database and will not come again."""
-        rows = []
-        for record in (event.record for event in events):
-            event = without_nul(to_cloud_event(record))
-            rows.append((record.shard, record.lsn, event["id"], event["tenant"], event["source"], event["type"],
-                         event["subject"], event["time"], event["actor"], event.get("correlationid"), Json(event["data"])))
+        events = [(event.record.shard, event.record.lsn, without_nul(to_cloud_event(event.record))) for event in events]
         with self._connection, self._connection.cursor() as cursor:
-            execute_values(cursor, "INSERT INTO events VALUES %s", rows)
+            self._insert_or_refuse(cursor, events)
             execute_values(cursor, "INSERT INTO checkpoints VALUES %s ON CONFLICT (topic, shard) DO UPDATE SET "
                            "place = EXCLUDED.place, lsn = EXCLUDED.lsn, sha256 = EXCLUDED.sha256",
                            [(self._topic, known.shard, known.offset, known.lsn, known.hash.hex())
                             for known in checkpoints.values()])
+
+    def retry_refused(self):
+        """Inserts what was refused before; how many are refused still."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute("DELETE FROM refused RETURNING shard, lsn, event")
+            self._insert_or_refuse(cursor, cursor.fetchall())
+            cursor.execute("SELECT count(*) FROM refused")
+            return cursor.fetchone()[0]
+
+    def _insert_or_refuse(self, cursor, events):
+        """All at once; where one is refused, each half by itself."""
+        if not events:
+            return
+        cursor.execute("SAVEPOINT events")
+        try:
+            execute_values(cursor, "INSERT INTO events VALUES %s",
+                           [(shard, lsn, event["id"], event["tenant"], event["source"], event["type"], event["subject"],
+                             event["time"], event["actor"], event.get("correlationid"), Json(event["data"]))
+                            for shard, lsn, event in events])
+        except (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.RaiseException) as error:
+            cursor.execute("ROLLBACK TO SAVEPOINT events")
+            if len(events) > 1:
+                half = len(events) // 2
+                self._insert_or_refuse(cursor, events[:half])
+                return self._insert_or_refuse(cursor, events[half:])
+            shard, lsn, event = events[0]
+            cursor.execute("INSERT INTO refused VALUES (%s, %s, %s, %s)", (shard, lsn, Json(event), str(error).strip()))
+        cursor.execute("RELEASE SAVEPOINT events")
 
 
 def main():
@@ -71,8 +101,11 @@ def main():
     parser.add_argument("--topic", required=True)
     parser.add_argument("--database", required=True, help="a connection string of PostgreSQL")
     parser.add_argument("--until-end", action="store_true")
+    parser.add_argument("--retry-refused", action="store_true", help="insert what was refused before, and end")
     options = parser.parse_args()
     database = Database(psycopg2.connect(options.database), options.topic)
+    if options.retry_refused:
+        sys.exit(f"{left} events are still refused: SELECT * FROM refused" if (left := database.retry_refused()) else 0)
     with Reader(options.brokers, options.topic, checkpoints=database.checkpoints) as reader:
         while reader.is_behind or not options.until_end:
             events = reader.poll()

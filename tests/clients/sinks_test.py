@@ -109,7 +109,7 @@ class PostgresTest(unittest.TestCase):
     def setUp(self):
         self.events, self.shown = recorded()
         with self.query() as connection, connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS events; DROP TABLE IF EXISTS checkpoints")
+            cursor.execute("DROP TABLE IF EXISTS events, checkpoints, refused")
 
     def query(self):
         connection = psycopg2.connect(self.address)
@@ -126,10 +126,10 @@ class PostgresTest(unittest.TestCase):
         self.assertEqual(first.checkpoints, {})
         for number, (events, checkpoints) in enumerate(batches(self.events, {})):
             if number == 3:
-                # A crash within the transaction: the row before it is not there either.
-                broken = events[-1]._replace(record=events[-1].record._replace(lsn=events[0].record.lsn))
-                with self.assertRaises(psycopg2.errors.UniqueViolation):
-                    first.store([*events[:-1], broken], checkpoints)
+                # A crash within the transaction: the rows before it are not there either.
+                broken = {0: checkpoints[0]._replace(hash=None)}
+                with self.assertRaises(AttributeError):
+                    first.store(events, broken)
                 break
             first.store(events, checkpoints)
         self.assertEqual(self.rows("SELECT count(*), max(lsn) FROM events"), [(21, 21)])
@@ -141,6 +141,26 @@ class PostgresTest(unittest.TestCase):
                          [tuple(event[name] for name in ("id", "tenant", "source", "type", "subject", "actor", "data"))
                           for event in self.shown])
         self.assertEqual(list(batches(self.events, Database(self.query(), "t").checkpoints)), [])
+
+    def test_an_event_that_is_refused_waits_beside_the_others(self):
+        database = Database(self.query(), "t")
+        kinds = sorted({event["type"] for event in self.shown})
+        with self.query() as connection, connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE events ADD CONSTRAINT no_poison CHECK (type <> %s)", (kinds[0],))
+        for events, checkpoints in batches(self.events, {}):
+            database.store(events, checkpoints)
+        poison = [event for event in self.shown if event["type"] == kinds[0]]
+        self.assertTrue(poison)
+        self.assertEqual(self.rows("SELECT count(*) FROM events"), [(len(self.shown) - len(poison),)])
+        refused = self.rows("SELECT event, reason FROM refused ORDER BY shard, lsn")
+        self.assertEqual([event["id"] for event, _ in refused], [event["id"] for event in poison])
+        self.assertIn("no_poison", refused[0][1])
+        self.assertEqual(database.retry_refused(), len(poison))
+        with self.query() as connection, connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE events DROP CONSTRAINT no_poison")
+        self.assertEqual(database.retry_refused(), 0)
+        self.assertEqual(self.rows("SELECT id::text FROM events ORDER BY shard, lsn"),
+                         [(event["id"],) for event in self.shown])
 
     def test_a_text_that_postgresql_cannot_have_is_kept_but_for_that_character(self):
         from sink_postgres import without_nul
