@@ -18,7 +18,7 @@ Result<Cursor> Cursor::open(const Txn& txn, const Table& table) {
   TRV_EXPECTS(txn.handle() != nullptr);
   MDB_cursor* cursor = nullptr;
   const int code = mdb_cursor_open(txn.handle(), table.handle(), &cursor);
-  if (code != MDB_SUCCESS) return fail(to_read_error(txn.env(), code, "open cursor"));
+  if (code != MDB_SUCCESS) return fail(to_read_error(txn.env(), txn.handle(), code, "open cursor"));
   TRV_ENSURES(cursor != nullptr);
   return Cursor(txn.env(), cursor, table.keys());
 }
@@ -43,7 +43,7 @@ Result<std::optional<Entry>> Cursor::move(int operation, BytesView key) {
   MDB_val value{};
   const int code = mdb_cursor_get(cursor_, &key_val, &value, static_cast<MDB_cursor_op>(operation));
   if (code == MDB_NOTFOUND) return std::nullopt;
-  if (code != MDB_SUCCESS) return fail(to_read_error(*env_, code, "move cursor"));
+  if (code != MDB_SUCCESS) return fail(to_read_error(*env_, mdb_cursor_txn(cursor_), code, "move cursor"));
   return Entry{{static_cast<const std::uint8_t*>(key_val.mv_data), key_val.mv_size},
                {static_cast<const std::uint8_t*>(value.mv_data), value.mv_size}};
 }

@@ -101,9 +101,11 @@ Status check_length(const EnvState& state) {
 
 // LMDB checks what it reads, and ends the process where that cannot be.
 void report_damage(MDB_env* env, const char* what) {
-  const char* folder = "";
-  mdb_env_get_path(env, &folder);
-  const std::string where = fmt::format("{}/data.mdb is damaged: restore the data folder from a backup", folder);
+  const auto& state = *static_cast<const EnvState*>(mdb_env_get_userctx(env));
+  note_damage(state);
+  const std::string where =
+      fmt::format("{}/data.mdb is damaged: {}", state.folder.string(),
+                  state.marks_damage ? "the next start makes it anew" : "restore the data folder from a backup");
   base::contract_failed("a rule of LMDB", what, where.c_str(), 0);
 }
 
@@ -146,12 +148,13 @@ Result<Env> Env::open(const std::filesystem::path& folder, const EnvOptions& opt
   std::error_code error;
   const bool is_new = !std::filesystem::exists(folder / "data.mdb", error) && !error;
 
-  Env opened(std::make_unique<EnvState>(EnvState{.env = nullptr,
-                                                 .folder = folder,
-                                                 .map_bytes = options.map_bytes,
-                                                 .tables_max = options.tables_max,
-                                                 .readers_max = options.readers_max}));
+  Env opened(std::make_unique<EnvState>());
   EnvState& state = *opened.state_;
+  state.folder = folder;
+  state.map_bytes = options.map_bytes;
+  state.tables_max = options.tables_max;
+  state.readers_max = options.readers_max;
+  state.marks_damage = options.marks_damage;
   if (const int code = mdb_env_create(&state.env); code != MDB_SUCCESS) return fail(to_error(state, code, "open"));
 
   unsigned flags = MDB_NOTLS;
@@ -161,6 +164,7 @@ Result<Env> Env::open(const std::filesystem::path& folder, const EnvOptions& opt
   if (code == MDB_SUCCESS) code = mdb_env_set_maxdbs(state.env, options.tables_max);
   if (code == MDB_SUCCESS) code = mdb_env_set_maxreaders(state.env, options.readers_max);
   if (code == MDB_SUCCESS) code = mdb_env_open(state.env, folder.c_str(), flags, 0600);
+  if (code == MDB_SUCCESS) code = mdb_env_set_userctx(state.env, &state);
   if (code == MDB_SUCCESS) code = mdb_env_set_assert(state.env, report_damage);
   if (code == MDB_SUCCESS) code = mdb_reader_check(state.env, nullptr);
   if (code != MDB_SUCCESS) return fail(to_error(state, code, "open"));
@@ -181,6 +185,7 @@ Result<WriteTxn> Env::begin_write() {
   MDB_txn* txn = nullptr;
   const int code = mdb_txn_begin(state_->env, nullptr, 0, &txn);
   if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "begin write"));
+  state_->writer = txn;
   return WriteTxn(*state_, txn);
 }
 
@@ -234,6 +239,10 @@ void Env::release_pages() const {
     // A shared map of a file: nothing is lost. Where the system refuses, the pages stay until it needs the memory.
     (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
+}
+
+bool Env::is_damaged() const noexcept {
+  return state_->is_damaged;
 }
 
 const std::filesystem::path& Env::folder() const noexcept {

@@ -39,12 +39,16 @@ enum class Keys {
   integer,  ///< 64-bit numbers, in number order
 };
 
+/// What says to the next process that the files beside it are of no use.
+inline constexpr const char* damage_mark = "damaged";
+
 struct EnvOptions {
   std::uint64_t map_bytes = std::uint64_t{64} << 30;  ///< most that the file can grow to; costs address space only
   unsigned tables_max = 64;
   unsigned readers_max = 512;
   Sync sync = Sync::full;
   Access access = Access::read_write;
+  bool marks_damage = false;  ///< where damage is found, a file damage_mark is left in the folder
 };
 
 struct EnvStats {
@@ -84,6 +88,8 @@ class Env {
   /// Lets go of the pages of the file that this process has in its memory: the system keeps them as it sees fit, and
   /// what is read again comes back. Bounds what a pass over much data leaves resident. Any time; views stay valid.
   void release_pages() const;
+  /// Damage was found in the file since it was opened; what was read meanwhile may be wrong. It stays so. Any thread.
+  [[nodiscard]] bool is_damaged() const noexcept;
   [[nodiscard]] const std::filesystem::path& folder() const noexcept;
 
  private:

@@ -4,13 +4,21 @@
 #include <lmdb.h>
 
 #include <cerrno>
+#include <fstream>
 
+#include "events/lmdb/env.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::lmdb {
 
 using base::Error;
 using base::ErrorCode;
+
+void note_damage(const EnvState& env) {
+  if (env.is_damaged.exchange(true) || !env.marks_damage) return;
+  // Without it the next process finds the damage by itself.
+  const std::ofstream ignored(env.folder / damage_mark);
+}
 
 Error to_error(const EnvState& env, int code, std::string_view doing) {
   TRV_EXPECTS(code != MDB_SUCCESS);
@@ -42,6 +50,7 @@ Error to_error(const EnvState& env, int code, std::string_view doing) {
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH:
+      note_damage(env);
       return {ErrorCode::corrupt, fmt::format("{}: {}; restore a copy", place, mdb_strerror(code))};
     case MDB_BAD_TXN:
       return {ErrorCode::internal, fmt::format("{}: the transaction failed before and must be aborted", place)};
@@ -49,7 +58,9 @@ Error to_error(const EnvState& env, int code, std::string_view doing) {
   }
 }
 
-Error to_read_error(const EnvState& env, int code, std::string_view doing) {
+Error to_read_error(const EnvState& env, const MDB_txn* txn, int code, std::string_view doing) {
+  // Nothing but damage fails a transaction that only reads; LMDB does not always say so the first time.
+  if (code == MDB_BAD_TXN && txn != env.writer) code = MDB_CORRUPTED;
   Error error = to_error(env, code, doing);
   return error.code() == ErrorCode::corrupt ? error : Error(ErrorCode::internal, error.message());
 }

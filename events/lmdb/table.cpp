@@ -46,7 +46,7 @@ Result<std::optional<BytesView>> Table::get(const Txn& txn, const Key& key) cons
   const int code = mdb_get(txn.handle(), handle_, &key_val, &value);
   // No entry has a key that is too long.
   if (code == MDB_NOTFOUND || code == MDB_BAD_VALSIZE) return std::nullopt;
-  if (code != MDB_SUCCESS) return fail(to_read_error(txn.env(), code, "get"));
+  if (code != MDB_SUCCESS) return fail(to_read_error(txn.env(), txn.handle(), code, "get"));
   return to_view(value);
 }
 

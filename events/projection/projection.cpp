@@ -9,6 +9,7 @@
 #include "events/projection/stamp.hpp"
 #include "events/projection/state_digest.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/file.hpp"
 
 namespace trv::projection {
 
@@ -48,6 +49,8 @@ Result<std::unique_ptr<Projection>> Projection::open(ProjectionOptions options, 
 }
 
 std::string Projection::reason_to_discard() const {
+  std::error_code error;
+  if (std::filesystem::exists(options_.folder / lmdb::damage_mark, error)) return "it was found damaged";
   const std::optional<Stamp> stamp = read_stamp(options_.folder);
   if (!stamp.has_value()) return "it has no readable stamp";
   if (stamp->layout != layout()) {
@@ -122,7 +125,7 @@ Status Projection::take_restored(const std::filesystem::path& file, const Applie
 
 Status Projection::remove_files() {
   env_.reset();
-  for (const char* name : {"data.mdb", "lock.mdb", "stamp", "stamp.new"}) {
+  for (const char* name : {"data.mdb", "lock.mdb", "stamp", "stamp.new", lmdb::damage_mark}) {
     std::error_code error;
     std::filesystem::remove(options_.folder / name, error);
     if (error) {
@@ -145,7 +148,8 @@ Status Projection::open_files() {
   TRV_TRY_ASSIGN(lmdb::Env env, lmdb::Env::open(options_.folder, {.map_bytes = options_.map_bytes,
                                                                   .tables_max = options_.tables_max,
                                                                   .readers_max = options_.readers_max,
-                                                                  .sync = lmdb::Sync::none}));
+                                                                  .sync = lmdb::Sync::none,
+                                                                  .marks_damage = true}));
   env_ = std::make_unique<lmdb::Env>(std::move(env));
   TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_->begin_write());
   TRV_TRY_ASSIGN(applied_row_, txn.create_table(applied_table));
@@ -234,9 +238,16 @@ Result<Applied> Projection::copy_to(const std::filesystem::path& folder) const {
               fmt::format("cannot remove lock.mdb in {}: {}", folder.string(), error.message()));
 }
 
+Status Projection::distrust(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) return {};
+  return base::write_file(folder / lmdb::damage_mark, "damaged.new", {}, 0600);
+}
+
 Status Projection::close() {
   TRV_EXPECTS(env_ != nullptr && !closed_);
   closed_ = true;
+  if (env_->is_damaged()) return {};  // it is marked
   TRV_TRY(env_->sync());
   return write_stamp(options_.folder, {.layout = layout(), .boot_id = boot_id_, .clean = true});
 }

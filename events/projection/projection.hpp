@@ -85,6 +85,8 @@ class Projection {
   /// in this order.
   [[nodiscard]] static base::Result<std::unique_ptr<Projection>> open(ProjectionOptions options, record::ShardId shard,
                                                                       std::vector<Projector*> projectors);
+  /// The next open() of the folder, which nobody has open, makes it anew. Error: unavailable.
+  [[nodiscard]] static base::Status distrust(const std::filesystem::path& folder);
   /// As close(), errors ignored: then the next open() after a restart of the machine rebuilds.
   ~Projection();
   Projection(const Projection&) = delete;
@@ -96,6 +98,8 @@ class Projection {
   [[nodiscard]] std::string layout() const;
   /// The log goes on with a record that this version of the program cannot apply: a later one wrote it. It stays so.
   [[nodiscard]] bool is_outdated() const noexcept { return is_outdated_; }
+  /// Damage was found in its files: the next open() makes it anew. Any thread.
+  [[nodiscard]] bool is_damaged() const noexcept { return env_->is_damaged(); }
   /// As of the last commit.
   [[nodiscard]] const Applied& applied() const noexcept { return applied_; }
   /// The same for any thread.

@@ -511,6 +511,36 @@ TEST_F(ProjectionTest, a_long_catch_up_ends_when_a_projector_fails) {
   EXPECT_LT(projection->applied().lsn, Lsn(9000));
 }
 
+TEST_F(ProjectionTest, damage_that_is_found_while_it_is_open_costs_a_rebuild) {
+  ExampleProjector projector;
+  auto projection = open(with_snapshots("p"), projector);
+  log::LogWriter writer = claimed();
+  for (int i = 0; i < 20; ++i) live(*projection, writer, 100);
+  const base::Digest whole = *projection->content_digest();
+  ASSERT_TRUE(snapshots().take(*projection));
+  {
+    // Everything but the two pages that say where the rest is.
+    const std::filesystem::path file = root_ / "p" / "data.mdb";
+    const std::string zeros(std::filesystem::file_size(file) - 8192, '\0');
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(8192);
+    stream << zeros;
+  }
+  EXPECT_FALSE(projection->is_damaged());
+  EXPECT_FALSE(projection->content_digest());
+  EXPECT_TRUE(projection->is_damaged());
+  projection.reset();
+  for (const bool is_marked_from_outside : {false, true}) {
+    ExampleProjector own;
+    const auto reopened = open(with_snapshots("p"), own);
+    EXPECT_EQ(reopened->open_report().kind, OpenReport::Kind::restored);
+    EXPECT_EQ(reopened->open_report().reason, "it was found damaged") << is_marked_from_outside;
+    EXPECT_EQ(*reopened->content_digest(), whole);
+    ASSERT_TRUE(reopened->close());
+    ASSERT_TRUE(Projection::distrust(root_ / "p"));
+  }
+}
+
 TEST_F(ProjectionTest, a_stamp_is_replaced_where_the_disk_has_no_room_for_a_second_file) {
   const std::filesystem::path folder = options("stamped").folder;
   std::filesystem::create_directories(folder);

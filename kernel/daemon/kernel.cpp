@@ -9,6 +9,7 @@
 #include <set>
 
 #include "events/backup/backup.hpp"
+#include "events/projection/projection.hpp"
 #include "kernel/daemon/begin_platform.hpp"
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/parts.hpp"
@@ -25,6 +26,14 @@ namespace {
 constexpr auto stop_grace = std::chrono::seconds(10);
 constexpr std::size_t packages_named_max = 10'000;   ///< of those that words of the configuration may mean
 constexpr std::size_t secrets_followed_max = 65536;  ///< commands whose secrets wait to be removed
+
+// One of them may be what could not be read.
+base::Status distrust_projections(const node::NodeOptions& node) {
+  for (std::uint32_t shard = 0; shard < node.shards; ++shard) {
+    TRV_TRY(projection::Projection::distrust(node.folder / std::to_string(shard)));
+  }
+  return {};
+}
 
 std::size_t effects_of_shard(const config::Config& config) {
   return (config.effects_concurrency_max + config.shards - 1) / config.shards;
@@ -107,6 +116,9 @@ base::Status Kernel::compose(StartReport& report) {
         beside / name, {.bytes_max = bytes_max, .stays_for = stays_for, .has_room = has_room}, clock_, random_);
   };
   TRV_TRY_ASSIGN(parts.blobs, open_blobs("blobs", plugin_host::blob_bytes_max, base::left_over_after));
+  TRV_TRY(make_private_folder(folder / "tries"));
+  TRV_TRY_ASSIGN(parts.crash_note, CrashNote::open(folder / "tries" / "crash"));
+  if (parts.crash_note->file_failed()) TRV_TRY(distrust_projections(node));
   TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log.log, *parts.blobs, parts.catalog, clock_, random_));
   const std::uint64_t last = parts.node->platform().log_end().value();
   logger_->debug("start: the log ends with record {} in the first of {} shards", last, config_.shards);
@@ -163,8 +175,6 @@ base::Status Kernel::compose(StartReport& report) {
   dispatching.processes_max = config_.run_at_once;
   dispatching.begins_paused = parts.cluster != nullptr;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
-  TRV_TRY(make_private_folder(folder / "tries"));
-  TRV_TRY_ASSIGN(parts.crash_note, CrashNote::open(folder / "tries" / "crash"));
   for (const auto& shard : parts.node->shards()) {
     TRV_TRY(parts.make_dispatcher(*shard, dispatching, folder / "tries", random_));
   }
@@ -348,6 +358,16 @@ bool Kernel::has_moved() {
 void Kernel::look_at_certificate(bool at_once) {
   if (!parts_ || !parts_->certificate) return;
   at_once ? parts_->certificate->read_again() : parts_->certificate->look();
+}
+
+std::string Kernel::damage() const {
+  if (!parts_ || !parts_->node) return "";
+  for (const auto& shard : parts_->node->shards()) {
+    if (!shard->is_serving() || !shard->projection().is_damaged()) continue;
+    return fmt::format("the projection of shard {} is damaged; the next start makes it anew, from its newest snapshot",
+                       shard->id().value());
+  }
+  return "";
 }
 
 base::Status Kernel::reload(const config::Config& config) {

@@ -64,6 +64,8 @@ class Kernel {
   /// Takes a new certificate of the API, where its files have changed; `at_once`: reads them whatever they are. The
   /// thread of start().
   void look_at_certificate(bool at_once);
+  /// What was found damaged and is only mended by a start; empty: nothing. The thread of start().
+  [[nodiscard]] std::string damage() const;
   /// Applies the keys that need no restart; `config` differs from the one before in nothing else. Errors: of a trust
   /// file and of permissions that cannot be read; nothing was applied then. The thread of start().
   [[nodiscard]] base::Status reload(const config::Config& config);

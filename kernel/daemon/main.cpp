@@ -25,6 +25,7 @@ namespace {
 using namespace trv;
 
 constexpr int exit_usage = 2;
+constexpr int exit_damaged = 1;
 
 config::Environment this_environment() {
   config::Environment environment;
@@ -126,9 +127,11 @@ void announce_stop(std::string_view why = {}) {
   std::fflush(stdout);
 }
 
-/// Until a signal that ends travd; SIGHUP reloads. Meanwhile the supervisor hears that requests are answered.
+/// Until a signal that ends travd, or damage, which is returned; SIGHUP reloads. Meanwhile the supervisor hears that
+/// requests are answered.
 template <class Reload>
-void await_end(const sigset_t& signals, const daemon::Supervisor& supervisor, daemon::Kernel& kernel, Reload reload) {
+std::string await_end(const sigset_t& signals, const daemon::Supervisor& supervisor, daemon::Kernel& kernel,
+                      Reload reload) {
   const auto every = supervisor.sign_of_life_every();
   constexpr base::Duration look_every = std::chrono::seconds(1);
   const auto wait =
@@ -137,13 +140,14 @@ void await_end(const sigset_t& signals, const daemon::Supervisor& supervisor, da
   const timespec longest{.tv_sec = wait / 1'000, .tv_nsec = wait % 1'000 * 1'000'000};
   for (;;) {
     const int received = sigtimedwait(&signals, nullptr, &longest);
-    if (received == SIGTERM || received == SIGINT) return;
+    if (received == SIGTERM || received == SIGINT) return {};
     if (received == SIGHUP) {
       supervisor.say("RELOADING=1\nSTATUS=reads its configuration");
       reload();
       kernel.look_at_certificate(true);
       supervisor.say("READY=1\nSTATUS=ready");
     }
+    if (std::string damage = kernel.damage(); !damage.empty()) return damage;
     kernel.look_at_certificate(false);
     if (every && kernel.has_moved()) supervisor.say("WATCHDOG=1");
   }
@@ -263,9 +267,10 @@ int main(int argc, char** argv) {
   }
   announce(*config, *report, daemon::is_journaled(environment, STDOUT_FILENO));
   supervisor->say("READY=1\nSTATUS=ready");
-  await_end(signals, *supervisor, kernel, [&] { reload(*config, load(), kernel, *logger); });
+  const std::string damage = await_end(signals, *supervisor, kernel, [&] { reload(*config, load(), kernel, *logger); });
   supervisor->say("STOPPING=1\nSTATUS=stopping");
-  announce_stop();
+  if (!damage.empty()) logger->error("{}", damage);
+  announce_stop(damage.empty() ? "" : "; start it again");
   kernel.stop();
-  return 0;
+  return damage.empty() ? 0 : exit_damaged;
 }

@@ -51,6 +51,7 @@ struct Kernel::Parts {
   std::unique_ptr<blob::FolderBlobStore> blobs;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
   std::unique_ptr<Cluster> cluster;  ///< null where this node owns every shard
+  std::unique_ptr<CrashNote> crash_note;
   std::unique_ptr<node::Node> node;
   std::unique_ptr<Room> room;
   gateway::TrailSigner signer;
@@ -68,7 +69,6 @@ struct Kernel::Parts {
   std::unique_ptr<plugin_host::PluginHost> plugins;
   std::unique_ptr<plugin_host::PackageFollower> follower;
   // One of each for each shard.
-  std::unique_ptr<CrashNote> crash_note;
   std::vector<std::unique_ptr<effects::TryJournal>> tries;
   std::vector<std::unique_ptr<effects::OutcomeRecorder>> recorders;
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;

@@ -22,16 +22,20 @@ constexpr std::uint64_t files_of_its_own = 128;  // log, projection, packages, s
 
 constexpr std::size_t note_bytes = 4096;
 constexpr char crashed_mark = 'c';
+constexpr char file_failed_mark = 'f';
 // A signal handler finds nothing else.
 std::atomic<volatile char*> note_page{nullptr};
 
+void note_end(char mark) {
+  if (volatile char* page = note_page.load()) *page = mark;
+}
 void note_crash() {
-  if (volatile char* page = note_page.load()) *page = crashed_mark;
+  note_end(crashed_mark);
 }
 
 // What a page in memory was given outlives the process. The signal goes on as if nobody had handled it.
 void on_fatal_signal(int number) {
-  note_crash();
+  note_end(number == SIGBUS ? file_failed_mark : crashed_mark);
   ::raise(number);
 }
 
@@ -105,12 +109,14 @@ base::Result<std::unique_ptr<CrashNote>> CrashNote::open(const std::filesystem::
                       fmt::format("cannot write {}: {}", file.string(), std::generic_category().message(error)));
   }
   auto* page = static_cast<volatile char*>(memory);
-  const effects::LastEnd last_end = *page == crashed_mark ? effects::LastEnd::crashed : effects::LastEnd::other;
+  const char mark = *page;
+  const effects::LastEnd last_end =
+      mark == crashed_mark || mark == file_failed_mark ? effects::LastEnd::crashed : effects::LastEnd::other;
   *page = 0;
   note_page = page;
   handle_fatal_signals();
   [[maybe_unused]] static const int at_exit = std::atexit(note_crash);
-  return std::unique_ptr<CrashNote>(new CrashNote(page, last_end));
+  return std::unique_ptr<CrashNote>(new CrashNote(page, last_end, mark == file_failed_mark));
 }
 
 CrashNote::~CrashNote() {

@@ -39,12 +39,16 @@ class CrashNote {
   CrashNote& operator=(const CrashNote&) = delete;
 
   [[nodiscard]] effects::LastEnd last_end() const noexcept { return last_end_; }
+  /// It crashed because a file in its memory could not be read (SIGBUS).
+  [[nodiscard]] bool file_failed() const noexcept { return file_failed_; }
 
  private:
-  CrashNote(volatile char* page, effects::LastEnd last_end) : page_(page), last_end_(last_end) {}
+  CrashNote(volatile char* page, effects::LastEnd last_end, bool file_failed)
+      : page_(page), last_end_(last_end), file_failed_(file_failed) {}
 
   volatile char* page_;
   effects::LastEnd last_end_;
+  bool file_failed_;
 };
 
 }  // namespace trv::daemon

@@ -113,6 +113,44 @@ TEST_F(SnapshotTest, a_lost_projection_comes_back_from_a_snapshot_and_the_tail) 
   run(1);
 }
 
+TEST_F(SnapshotTest, damage_of_a_projection_that_is_in_use_ends_travd_and_the_next_start_mends_it) {
+  start();
+  run(20);
+  wait_for_snapshots();
+  const std::string before = state();
+  const std::filesystem::path file = data() / "projection" / "0" / "data.mdb";
+  const std::string zeros(std::filesystem::file_size(file) - 8192, '\0');
+  {
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(8192);
+    stream << zeros;
+  }
+  // Whatever it is asked now; its own timers and effects find it, too.
+  EXPECT_NE(get("instances?limit=500").status, 200);
+  EXPECT_TRUE(eventually([&] { return !daemon_->running(); }));
+  const std::string said = daemon_->complaints();
+  EXPECT_NE(said.find("shard 0 is damaged"), std::string::npos) << said;
+  daemon_.reset();
+  start("1000000");
+  EXPECT_EQ(state(), before);
+  const std::regex line("\n  state    (shard 0 )?rebuilt from the snapshot at record [0-9]+: it was found damaged\n");
+  EXPECT_TRUE(std::regex_search(daemon_->output(), line)) << daemon_->output();
+  run(1);
+}
+
+TEST_F(SnapshotTest, a_disk_that_cannot_be_read_ends_travd_and_the_next_start_trusts_no_projection) {
+  start();
+  run(20);
+  wait_for_snapshots();
+  const std::string before = state();
+  ASSERT_EQ(::kill(daemon_->id(), SIGBUS), 0);  // what the system says of a page that it cannot read
+  EXPECT_TRUE(eventually([&] { return !daemon_->running(); }));
+  daemon_.reset();
+  start("1000000");
+  EXPECT_EQ(state(), before);
+  EXPECT_NE(daemon_->output().find("it was found damaged"), std::string::npos) << daemon_->output();
+}
+
 TEST_F(SnapshotTest, a_restart_of_the_machine_costs_a_tail_only) {
   start();
   run(10);
