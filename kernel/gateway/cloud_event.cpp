@@ -144,6 +144,7 @@ Result<ingest::Received> structured(const Value& event, const base::Digest& body
   TRV_TRY_ASSIGN(received.datacontenttype, attribute("datacontenttype", false));
   TRV_TRY(read_members(received, event));
   TRV_TRY(take_extensions(received, event));
+  TRV_TRY(ingest::check_attributes(received));
   return received;
 }
 
@@ -211,6 +212,7 @@ Result<ingest::Received> binary(const http::Request& request, const base::Digest
                 fmt::format("header 'ce-{}' is not for this mode: the body is the data, Content-Type its type", name));
   }
   TRV_TRY(take_extensions(received, attributes));
+  TRV_TRY(ingest::check_attributes(received));
   return received;
 }
 

@@ -112,14 +112,18 @@ base::Result<std::optional<base::Uuid>> IngestStore::taken(const lmdb::Txn& txn,
   return base::Uuid(bytes);
 }
 
-base::Result<record::Draft> received(const shard::DecisionContext& context, const Received& event) {
-  TRV_EXPECTS(!event.channel.empty());
+base::Status check_attributes(const Received& event) {
   TRV_TRY(check_attribute("id", event.id, 1));
   TRV_TRY(check_attribute("source", event.source, 1));
   TRV_TRY(check_attribute("type", event.type, 1));
   TRV_TRY(check_attribute("subject", event.subject, 0));
   TRV_TRY(check_attribute("datacontenttype", event.datacontenttype, 0));
-  TRV_TRY(check_attribute("dataschema", event.dataschema, 0));
+  return check_attribute("dataschema", event.dataschema, 0);
+}
+
+base::Result<record::Draft> received(const shard::DecisionContext& context, const Received& event) {
+  TRV_EXPECTS(!event.channel.empty());
+  TRV_TRY(check_attributes(event));
   TRV_EXPECTS(event.data.empty() || event.data_base64.empty());
   TRV_EXPECTS(!event.large || (event.data.empty() && event.data_base64.empty()));
   flatbuffers::FlatBufferBuilder builder(event.data.size() + event.data_base64.size() + 512);

@@ -87,6 +87,8 @@ class IngestStore final : public projection::Projector {
 
 inline constexpr std::string_view received_type = "trv.event.received";
 
+/// As received(), also of an event that was taken before. Error: invalid.
+[[nodiscard]] base::Status check_attributes(const Received& event);
 /// The event's record. Whether it was taken before is asked first, with taken(). Errors: invalid attributes.
 [[nodiscard]] base::Result<record::Draft> received(const shard::DecisionContext& context, const Received& event);
 [[nodiscard]] record::Draft refused(const shard::DecisionContext& context, const Refused& event);
