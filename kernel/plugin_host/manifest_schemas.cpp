@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "kernel/json/parse.hpp"
 #include "kernel/plugin_host/named_secrets.hpp"
@@ -89,12 +90,47 @@ base::Status check_configuration(const std::string& text) {
   return {};
 }
 
+/// A schema says much about an event that may or may not be so: what it says of its data is for the events that come.
+/// What it says of the object around an event, and that an event is an object, holds for all.
+bool refuses_every_event(const json_schema::Problem& problem) {
+  if (problem.instance_path.empty()) return true;
+  if (problem.instance_path != "/event") return false;
+  return std::ranges::any_of(std::array<std::string_view, 4>{"/type", "/enum", "/const", "/additionalProperties"},
+                             [&](std::string_view keyword) { return problem.schema_path.ends_with(keyword); });
+}
+
+base::Status check_subscriptions(const package::Manifest& manifest, const ManifestSchemas& schemas) {
+  for (std::size_t i = 0; i < manifest.subscriptions.size(); ++i) {
+    const package::Subscription& subscription = manifest.subscriptions[i];
+    const auto operation = std::ranges::find(manifest.operations, subscription.operation, &package::Operation::name);
+    TRV_ASSERT(operation != manifest.operations.end());
+    const auto& input = schemas.operations[static_cast<std::size_t>(operation - manifest.operations.begin())].input;
+    if (!input) continue;
+    const json::Value given = {{"event",
+                                {{"specversion", "1.0"},
+                                 {"id", "1"},
+                                 {"source", "/example"},
+                                 {"type", subscription.events.front()},
+                                 {"time", "2026-01-01T00:00:00Z"},
+                                 {"data", json::Value::object()}}}};
+    TRV_TRY_ASSIGN(const auto problems, input->validate(given, {.problems_max = problems_max}));
+    const auto refused = std::ranges::find_if(problems, refuses_every_event);
+    if (refused == problems.end()) continue;
+    return base::fail(base::ErrorCode::invalid,
+                      fmt::format("subscriptions[{}]: operation \"{}\" is called with {{\"event\": …}}, which its "
+                                  "input's schema refuses: {}",
+                                  i, subscription.operation, json_schema::to_text({&*refused, 1})));
+  }
+  return {};
+}
+
 }  // namespace
 
 base::Result<ManifestSchemas> compile_schemas(const package::Manifest& manifest) {
   TRV_TRY_ASSIGN(ManifestSchemas schemas,
                  compile_all(manifest, [](base::Error error) -> base::Status { return base::fail(std::move(error)); }));
   TRV_TRY(check_configuration(manifest.configuration));
+  TRV_TRY(check_subscriptions(manifest, schemas));
   return schemas;
 }
 

@@ -24,7 +24,8 @@ struct ManifestSchemas {
 };
 
 /// Errors: invalid, too_large; they name the member and the place in the schema: "operations[1].input: #/minimum: …".
-/// invalid also for a configuration that no object matches or that marks as secret what is not looked at.
+/// invalid also for a configuration that no object matches or that marks as secret what is not looked at,
+/// and for an operation that subscribes to events and takes none.
 [[nodiscard]] base::Result<ManifestSchemas> compile_schemas(const package::Manifest& manifest);
 
 /// As compile_schemas, and what does not compile takes everything: a package that is installed stays usable where a

@@ -90,6 +90,25 @@ TEST_F(PluginHostTest, a_mark_of_a_secret_that_would_not_be_looked_at_is_not_tak
             "");
 }
 
+TEST_F(PluginHostTest, an_operation_that_subscribes_takes_events) {
+  const std::string subscribes =
+      R"(,"permissions":["subscriptions:com.acme.opened"],"subscriptions":[{"operation":"echo","events":["com.acme.opened"]}])";
+  for (const char* takes :
+       {"true", R"({"type":"object"})", R"({"type":"object","required":["event"]})",
+        R"({"properties":{"event":{"required":["data","subject"],"properties":{"data":{"required":["n"]}}}}})"}) {
+    EXPECT_TRUE(compile_schemas(package::read(package_with(takes, "true", subscribes))->manifest)) << takes;
+  }
+  for (const char* refuses : {R"({"type":"object","required":["title"]})", R"({"type":"string"})",
+                              R"({"type":"object","properties":{"title":{}},"additionalProperties":false})",
+                              R"({"properties":{"event":{"type":"string"}}})"}) {
+    const auto refused = compile_schemas(package::read(package_with(refuses, "true", subscribes))->manifest);
+    ASSERT_FALSE(refused) << refuses;
+    EXPECT_THAT(refused.error().message(),
+                HasSubstr("subscriptions[0]: operation \"echo\" is called with {\"event\": …}"));
+    EXPECT_TRUE(compile_schemas(package::read(package_with(refuses, "true"))->manifest)) << refuses;
+  }
+}
+
 TEST_F(PluginHostTest, a_configuration_that_no_object_matches_is_not_taken) {
   for (const std::string configuration :
        {"false", R"({"type":"string"})", R"({"type":["null","array"]})", R"({"const":1})", R"({"enum":["a",2]})",
