@@ -82,6 +82,7 @@ http::Router make_router(const Ports& ports) {
   add_bulk_action_routes(router, ports.node);
   add_batch_routes(router, ports.node);
   add_instance_past_routes(router, ports.node);
+  add_tenant_status_routes(router, ports.node);
   add_effect_routes(router, ports.node);
   add_event_routes(router, ports.node, ports.blobs);
   add_webhook_routes(router, ports.node, ports.packages.host, ports.secrets.store, ports.blobs);

@@ -46,7 +46,9 @@ std::optional<base::TenantId> tenant_of_token(std::string_view token) {
 bool is_for_page(const http::Request& request) noexcept {
   const bool is_read = request.method() == "GET" || request.method() == "HEAD";
   const std::string_view route = request.route();
-  return is_read && (route.ends_with("/pages") || route.ends_with("/pages/") || route.ends_with("/pages/{path...}"));
+  const bool is_status = route == "/v1/tenants/{tenant}/status" || route == "/v1/tenants/{tenant}/status.json";
+  return is_read &&
+         (is_status || route.ends_with("/pages") || route.ends_with("/pages/") || route.ends_with("/pages/{path...}"));
 }
 
 std::string token_of(const http::Request& request) {

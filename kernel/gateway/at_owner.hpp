@@ -9,7 +9,7 @@ namespace trv::gateway {
 /// The tenant that the text of a token names; nullopt for what cannot be a token of ours.
 [[nodiscard]] std::optional<base::TenantId> tenant_of_token(std::string_view token);
 
-/// Whether it is for a page of a plugin, which a browser opens by itself.
+/// Whether it is for a page, of a plugin or of how a tenant is, which a browser opens by itself.
 [[nodiscard]] bool is_for_page(const http::Request& request) noexcept;
 
 /// The token of the Authorization header; empty where there is none. Of a page it may be the password of Basic, which a

@@ -78,6 +78,7 @@ void add_instance_action_routes(http::Router& router, const node::Node& node);
 void add_bulk_action_routes(http::Router& router, const node::Node& node);
 void add_batch_routes(http::Router& router, const node::Node& node);
 void add_instance_past_routes(http::Router& router, const node::Node& node);
+void add_tenant_status_routes(http::Router& router, const node::Node& node);
 void add_effect_routes(http::Router& router, const node::Node& node);
 /// A parked effect as every answer shows it.
 [[nodiscard]] json::Value parked_object(const shard::ParkedEffect& parked);

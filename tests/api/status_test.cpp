@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "kernel/http/testing/raw_client.hpp"
+#include "sdk/base/bytes.hpp"
 #include "tests/support/api/api_fixture.hpp"
 
 namespace trv::api {
@@ -113,6 +114,47 @@ TEST(StatusOfBackups, they_are_checked_shown_and_explained) {
   for (const std::string& name : metrics_of(ask(**started, "", "GET", "/metrics").body)) {
     EXPECT_THAT(guide(), HasSubstr("| `" + name + "` |"));
   }
+}
+
+TEST_F(StatusTest, a_tenant_sees_its_own_page_by_its_token_and_nobody_elses) {
+  const std::string acme = api::create_tenant(daemon(), "seen");
+  const std::string other = api::create_tenant(daemon(), "unseen");
+  const std::string path = "/v1/tenants/seen/status";
+  for (const char* file : {"", ".json"}) {
+    EXPECT_EQ(ask(daemon(), acme, "GET", path + file).status, 200) << file;
+    EXPECT_EQ(ask(daemon(), other, "GET", path + file).status, 404) << file;
+    const http::RawAnswer nobody = get(path + file);
+    EXPECT_EQ(nobody.status, 401);
+    EXPECT_THAT(nobody.headers.at("www-authenticate"), HasSubstr("Basic")) << "a browser asks";
+    const std::string basic = base::to_base64(base::as_bytes("me:" + acme));
+    EXPECT_EQ(get(path + file, "Authorization: Basic " + basic + "\r\n").status, 200);
+  }
+  EXPECT_THAT(get(path, "Authorization: Bearer " + acme + "\r\n").headers.at("content-security-policy"),
+              HasSubstr("default-src 'none'"));
+  EXPECT_EQ(get("/status-tenant.js").status, 200);
+  EXPECT_EQ(get("/status-parts.js").status, 200);
+
+  const auto apply = [&](const std::string& name, const std::string& tasks) {
+    const Answer applied =
+        ask(daemon(), acme, "POST", "/v1/tenants/seen/workflows",
+            "document: {dsl: '1.0.3', namespace: demo, name: " + name + ", version: '1.0.0'}\n" + tasks,
+            {{"Content-Type", "application/yaml"}});
+    ASSERT_EQ(applied.status, 201) << applied.body;
+    ASSERT_EQ(ask(daemon(), acme, "POST", "/v1/tenants/seen/workflows/demo/" + name + "/instances", "{}").status, 201);
+  };
+  apply("waits", "do:\n  - nap: {wait: {hours: 1}}\n");
+  apply("fails",
+        "do:\n  - no: {raise: {error: {type: 'https://e.example/x', status: 400, title: Refused, detail: by me}}}\n");
+  const Answer answer = ask(daemon(), acme, "GET", path + ".json");
+  const json::value status = answer.value();
+  EXPECT_EQ(status.at("tenant"), "seen");
+  EXPECT_EQ(status.at("instances").at("running"), 1) << answer.body;
+  EXPECT_EQ(status.at("instances").at("faulted"), 1);
+  EXPECT_EQ(status.at("faulted").at(0).at("workflow"), "demo/fails:1.0.0");
+  EXPECT_EQ(status.at("faulted").at(0).at("error"), "Refused: by me");
+  EXPECT_TRUE(status.at("attention").as_array().empty()) << answer.body;
+  ASSERT_EQ(ask(daemon(), acme, "POST", "/v1/tenants/seen/workflows/demo/waits/disable", "{}").status, 200);
+  EXPECT_THAT(ask(daemon(), acme, "GET", path + ".json").body, HasSubstr("Workflow demo/waits:1.0.0: disabled by"));
 }
 
 }  // namespace
