@@ -50,6 +50,8 @@ struct Config {
   /// With commas between.
   std::string plugins_permissions = "http, webhooks, kv, blobs, events, secrets, serve, subscriptions";
   std::string log_level = "info";
+  std::string log_levels;  ///< of single rooms
+  std::string log_format = "text";
   std::uint64_t log_keep_days = 0;
   std::uint64_t snapshots_interval_minutes = 60;
   std::uint64_t snapshots_records = 1'000'000;

@@ -8,6 +8,7 @@
 #include <ranges>
 
 #include "kernel/http/client_address.hpp"
+#include "kernel/logging/levels.hpp"
 
 namespace trv::config {
 namespace {
@@ -46,9 +47,18 @@ base::Status check_address(std::string_view text) {
 }
 
 base::Status check_log_level(std::string_view text) {
-  constexpr std::array<std::string_view, 4> levels = {"debug", "info", "warning", "error"};
-  if (std::ranges::find(levels, text) != levels.end()) return {};
-  return fail(ErrorCode::invalid, fmt::format("'{}' is not a level; use debug, info, warning or error", text));
+  TRV_TRY(logging::parse_levels(text, ""));
+  return {};
+}
+
+base::Status check_log_levels(std::string_view text) {
+  TRV_TRY(logging::parse_levels("info", text));
+  return {};
+}
+
+base::Status check_log_format(std::string_view text) {
+  if (text == "text" || text == "json") return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not one of text and json", text));
 }
 
 base::Status check_require(std::string_view text) {
@@ -286,6 +296,13 @@ const std::vector<Key>& keys() {
        false},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error.", false},
+      {"log", "levels", TextKey{&Config::log_levels, "room=level, separated by commas", check_log_levels}, "",
+       "The levels of single parts of travd, for example `egress=debug, shard=info`; the others have log.level. The "
+       "rooms "
+       "are daemon, http, node, shard, effects, plugins, egress, backup and telemetry.",
+       false},
+      {"log", "format", TextKey{&Config::log_format, "`text` or `json`", check_log_format}, "",
+       "`json`: each line is one JSON object (docs/guides/watching.md)."},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",
        "Records that are older are removed from the log, audit entries among them, as far as snapshots and instances "
        "that "

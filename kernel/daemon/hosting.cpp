@@ -4,9 +4,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <ranges>
 
 #include "kernel/daemon/process.hpp"
+#include "kernel/logging/log.hpp"
 #include "kernel/plugin_host/plugin_store.hpp"
 #include "kernel/tenancy/plugin_decisions.hpp"
 #include "sdk/base/contract.hpp"
@@ -24,6 +26,14 @@ std::vector<std::string> words_of(std::string_view text) {
     if (!word.empty()) words.emplace_back(word);
   }
   return words;
+}
+
+/// The second part of an effect's key, "tenant/instance/task/attempt"; empty where it has none.
+std::string_view instance_of(std::string_view key) {
+  const std::size_t from = key.find('/');
+  if (from == std::string_view::npos) return {};
+  key.remove_prefix(from + 1);
+  return key.substr(0, key.find('/'));
 }
 
 }  // namespace
@@ -147,14 +157,23 @@ plugin_host::CrashSink crash_recorder(node::Node& node, std::shared_ptr<spdlog::
 plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
   return [logger = std::move(logger)](const plugin_host::LogLine& line) {
     using enum plugin_host::LogLevel;
-    const auto level = line.level == debug     ? spdlog::level::debug
-                       : line.level == info    ? spdlog::level::info
-                       : line.level == warning ? spdlog::level::warn
-                                               : spdlog::level::err;
+    const auto level = line.level == debug     ? logging::Level::debug
+                       : line.level == info    ? logging::Level::info
+                       : line.level == warning ? logging::Level::warning
+                                               : logging::Level::error;
     const std::string about = line.key.empty()
                                   ? std::string()
                                   : fmt::format(" (tenant {}, call {}, {})", line.tenant.value(), line.call, line.key);
-    logger->log(level, "plugin {} {}{}: {}", line.plugin, line.version, about, line.message);
+    const std::string in_text = fmt::format("plugin {} {}{}: ", line.plugin, line.version, about);
+    const std::string call = line.call == 0 ? std::string() : std::to_string(line.call);
+    const std::array<logging::Field, 6> fields = {{{"plugin", line.plugin},
+                                                   {"version", line.version},
+                                                   {"tenant", line.tenant.value()},
+                                                   {"instance", instance_of(line.key)},
+                                                   {"call", call},
+                                                   {"effect", line.key}}};
+    logging::write(*logger, level, line.message,
+                   {.fields = fields, .traceparent = line.traceparent, .in_text = in_text});
   };
 }
 

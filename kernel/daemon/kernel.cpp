@@ -41,9 +41,8 @@ std::size_t effects_of_shard(const config::Config& config) {
 
 }  // namespace
 
-Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random,
-               std::shared_ptr<spdlog::logger> logger)
-    : config_(std::move(config)), clock_(clock), random_(random), logger_(std::move(logger)) {}
+Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random, const logging::Log& log)
+    : config_(std::move(config)), clock_(clock), random_(random), log_(log), logger_(log.of(logging::Room::daemon)) {}
 
 Kernel::~Kernel() {
   stop();
@@ -52,7 +51,7 @@ Kernel::~Kernel() {
 base::Result<StartReport> Kernel::start() {
   TRV_EXPECTS(parts_ == nullptr);
   StartReport report;
-  parts_ = std::make_unique<Parts>(clock_, logger_);
+  parts_ = std::make_unique<Parts>(clock_, log_);
   base::Status status = compose(report);
   if (!status) {
     stop();
@@ -69,7 +68,7 @@ base::Status Kernel::compose(StartReport& report) {
   if (!takes_over_) {
     TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
   }
-  TRV_TRY_ASSIGN(parts.hosting, begin_hosting(config_, folder / "plugins", clock_, logger_));
+  TRV_TRY_ASSIGN(parts.hosting, begin_hosting(config_, folder / "plugins", clock_, log_.of(logging::Room::plugins)));
   has_come_to_folder_ = true;
   if (takes_over_) {
     TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::await(folder));
@@ -89,17 +88,18 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.log, config::open_log(config_));
   report.log = parts.log.name;
   if (!config_.kafka_brokers.empty()) {
-    TRV_TRY_ASSIGN(parts.broker_watch, watch_brokers(config_, logger_));
+    TRV_TRY_ASSIGN(parts.broker_watch, watch_brokers(config_, log_.of(logging::Room::shard)));
   }
   if (config_.shares_shards()) {
-    parts.cluster = std::make_unique<Cluster>(config_, *cluster_key, clock_, logger_);
+    parts.cluster = std::make_unique<Cluster>(config_, *cluster_key, clock_, log_.of(logging::Room::node));
   }
   const auto has_room = [beside](std::uint64_t bytes) { return disk_has_room(beside, bytes); };
-  projection::SnapshotPorts snapshots{.log = *parts.log.log,
-                                      .clock = clock_,
-                                      .random = random_,
-                                      .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); },
-                                      .has_room = has_room};
+  projection::SnapshotPorts snapshots{
+      .log = *parts.log.log,
+      .clock = clock_,
+      .random = random_,
+      .report = [this](const std::string& line) { log_.of(logging::Room::backup)->warn("{}", line); },
+      .has_room = has_room};
   if (cluster_key != nullptr) {
     snapshots.taker = node_name(config_);
     snapshots.key = cluster_key->derive("snapshots");
@@ -150,16 +150,19 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(trust::Policy policy, package_policy(config_, parts.hosting.remarks));
   parts.package_policy.replace(std::move(policy));
   plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
-  hosting.crashed = crash_recorder(*parts.node, logger_);
-  hosting.serve = plugin_services(
-      {*parts.node, *parts.connections, *parts.secrets, {*parts.blobs, *parts.blob_workers, clock_, logger_}, logger_});
+  hosting.crashed = crash_recorder(*parts.node, log_.of(logging::Room::plugins));
+  hosting.serve = plugin_services({*parts.node,
+                                   *parts.connections,
+                                   *parts.secrets,
+                                   {*parts.blobs, *parts.blob_workers, clock_, log_.of(logging::Room::plugins)},
+                                   log_.of(logging::Room::plugins)});
   parts.consents = std::make_unique<ProjectedConsents>(*parts.node);
   hosting.consents = parts.consents.get();
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
   if (!scripts) return base::fail(std::move(scripts).error().in("run.languages"));
   parts.process_calls = std::make_unique<effects::ProcessCalls>(*std::move(scripts));
   TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
-                                                               plugin_log(parts.logger)));
+                                                               plugin_log(log_.of(logging::Room::plugins))));
   parts.follower = std::make_unique<plugin_host::PackageFollower>(plugin_host::FollowedPackages{
       .platform = parts.node->platform().projection(),
       .tenancy = parts.node->platform().tenancy(),
@@ -168,7 +171,7 @@ base::Status Kernel::compose(StartReport& report) {
       .clock = clock_,
       .submit = [&parts](shard::Command command) { parts.node->platform().submit(std::move(command)); },
       .is_owner = [&parts] { return !parts.cluster || parts.node->platform().is_owned(); },
-      .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); }});
+      .report = [this](const std::string& line) { log_.of(logging::Room::plugins)->warn("{}", line); }});
   logger_->debug("start: keys, secrets and packages are open");
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = effects_of_shard(config_);
@@ -178,7 +181,7 @@ base::Status Kernel::compose(StartReport& report) {
   for (const auto& shard : parts.node->shards()) {
     TRV_TRY(parts.make_dispatcher(*shard, dispatching, folder / "tries", random_));
   }
-  std::vector<Room::Store> stores;
+  std::vector<daemon::Room::Store> stores;
   if (parts.log.stats) stores.push_back({.name = "log", .stats = parts.log.stats});
   for (const auto& shard : parts.node->shards()) {
     // Not of one that may be made anew.
@@ -187,7 +190,7 @@ base::Status Kernel::compose(StartReport& report) {
                                                    : lmdb::EnvStats{.used_bytes = 0, .map_bytes = map_bytes};
                       }});
   }
-  parts.room = std::make_unique<Room>(folder, std::move(stores), clock_, logger_);
+  parts.room = std::make_unique<daemon::Room>(folder, std::move(stores), clock_, logger_);
   parts.make_mover();
   parts.make_snapshot_keeper(config_);
   parts.make_left_over(folder);
@@ -196,7 +199,7 @@ base::Status Kernel::compose(StartReport& report) {
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
   http::ServerOptions http = api_options(config_);
   if (config_.serves_tls()) {
-    TRV_TRY_ASSIGN(parts.certificate, ServedCertificate::open(config_, clock_, logger_));
+    TRV_TRY_ASSIGN(parts.certificate, ServedCertificate::open(config_, clock_, log_.of(logging::Room::http)));
     http.tls = [&certificate = *parts.certificate] { return certificate.context(); };
   }
   parts.make_watch(config_);
@@ -223,15 +226,16 @@ base::Status Kernel::compose(StartReport& report) {
                                           .status = [&watch = *parts.watch] { return watch.status(); }},
                              .certificate_ends = [&parts] { return parts.certificate_ends(); },
                              .backups = parts.backups.get()};
-  parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
+  parts.server =
+      std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, log_.of(logging::Room::http));
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
   logger_->debug("start: listening on {} port {}", config_.http_address, report.port);
   for (const std::string& remark : parts.hosting.remarks) logger_->info("{}", remark);
   if (parts.cluster) {
     TRV_TRY_ASSIGN(http, parts.cluster->for_nodes(std::move(http)));
-    parts.node_server =
-        std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
+    parts.node_server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_,
+                                                       log_.of(logging::Room::http));
     if (base::Status listens = parts.node_server->start(); !listens) {
       return base::fail(std::move(listens).error().in("node.address"));
     }
@@ -408,12 +412,12 @@ void Kernel::stop() {
   for (const auto& dispatcher : parts.dispatchers) dispatcher->stop();
   if (parts.plugins) {
     if (const auto stopped = parts.plugins->stop(stop_grace); !stopped)
-      parts.logger->warn("{}", stopped.error().message());
+      log_.of(logging::Room::plugins)->warn("{}", stopped.error().message());
   }
   parts.process_calls.reset();
   if (parts.broker) parts.broker->stop();
   if (parts.node) {
-    if (const auto stopped = parts.node->stop(); !stopped) parts.logger->warn("{}", stopped.error().message());
+    if (const auto stopped = parts.node->stop(); !stopped) logger_->warn("{}", stopped.error().message());
   }
   parts_.reset();
 }

@@ -1,8 +1,6 @@
 #pragma once
 // The one composition root: builds everything, passes it on, starts it in order and stops it in the other.
 
-#include <spdlog/fwd.h>
-
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "kernel/config/config.hpp"
+#include "kernel/logging/log.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
@@ -41,8 +40,9 @@ struct StartReport {
 /// The shards of a log with everything around them. start() and stop() from one thread.
 class Kernel {
  public:
-  /// `clock` and `random` must outlive the kernel; `random` is used from several threads and must be fit for keys.
-  Kernel(config::Config config, const base::Clock& clock, base::Random& random, std::shared_ptr<spdlog::logger> logger);
+  /// `clock`, `random` and `log` must outlive the kernel; `random` is used from several threads and must be fit for
+  /// keys.
+  Kernel(config::Config config, const base::Clock& clock, base::Random& random, const logging::Log& log);
   ~Kernel();
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
@@ -83,7 +83,8 @@ class Kernel {
   config::Config config_;
   const base::Clock& clock_;
   base::Random& random_;
-  std::shared_ptr<spdlog::logger> logger_;
+  const logging::Log& log_;
+  const std::shared_ptr<spdlog::logger> logger_;
   std::unique_ptr<Parts> parts_;
   std::stop_source ending_;
   std::atomic<bool> is_serving_ = false;

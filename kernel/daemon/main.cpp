@@ -4,7 +4,6 @@
 #include <fmt/color.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -19,6 +18,8 @@
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/supervisor.hpp"
 #include "kernel/daemon/version.hpp"
+#include "kernel/logging/log.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace {
 
@@ -37,30 +38,31 @@ config::Environment this_environment() {
   return environment;
 }
 
-spdlog::level::level_enum level_of(const config::Config& config) {
-  if (config.log_level == "debug") return spdlog::level::debug;
-  if (config.log_level == "warning") return spdlog::level::warn;
-  if (config.log_level == "error") return spdlog::level::err;
-  return spdlog::level::info;
+// A configuration that was loaded has levels that are some.
+logging::Levels levels_of(const config::Config& config) {
+  const auto levels = logging::parse_levels(config.log_level, config.log_levels);
+  TRV_ASSERT(levels.has_value());
+  return *levels;
 }
 
-std::shared_ptr<spdlog::logger> make_logger(const config::Config& config) {
-  auto logger = std::make_shared<spdlog::logger>("travd", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-  logger->set_level(level_of(config));
-  logger->flush_on(spdlog::level::debug);
-  return logger;
+logging::Log make_log(const config::Config& config, const config::Environment& environment) {
+  return logging::Log::to_standard_error(config.log_format == "json" ? logging::Format::json : logging::Format::text,
+                                         daemon::is_journal(environment, STDERR_FILENO), levels_of(config));
 }
 
 // SIGHUP. All of it is applied, or nothing.
 void reload(config::Config& config, const base::Result<config::Config>& again, daemon::Kernel& kernel,
-            spdlog::logger& logger) {
+            logging::Log& log) {
+  spdlog::logger& logger = *log.of(logging::Room::daemon);
   if (!again) return logger.error("SIGHUP: nothing is applied: {}", again.error().message());
   config::Config next = config::reloaded(config, *again);
   if (const base::Status applied = kernel.reload(next); !applied) {
     return logger.error("SIGHUP: nothing is applied: {}", applied.error().message());
   }
   // Written while the old level or the new one lets it through.
-  logger.set_level(std::min(level_of(config), level_of(next)));
+  logging::Levels both = levels_of(config);
+  std::ranges::transform(both, levels_of(next), both.begin(), [](auto a, auto b) { return std::min(a, b); });
+  log.set_levels(both);
   std::size_t applied = 0;
   for (const config::Difference& key : config::differences(config, *again)) {
     if (key.needs_restart) {
@@ -72,7 +74,7 @@ void reload(config::Config& config, const base::Result<config::Config>& again, d
   }
   if (applied == 0) logger.info("SIGHUP: the configuration is as it was");
   config = std::move(next);
-  logger.set_level(level_of(config));
+  log.set_levels(levels_of(config));
 }
 
 /// What is said of the operator's token, and the argument of `trav login` that names it.
@@ -220,21 +222,25 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "travd: {}\n", config.error().message());
     return exit_usage;
   }
-  for (const std::string& line : config::unknown_variables(environment)) {
-    fmt::print(stderr, "travd: warning: {}\n", line);
-  }
+  logging::Log log = make_log(*config, environment);
+  // What is wrong before there is a log to read is a sentence for the person who starts it; programs that read lines
+  // get lines.
+  const auto say = [&](logging::Level level, const std::string& line) {
+    if (config->log_format == "json") return logging::write(*log.of(logging::Room::daemon), level, line, {});
+    fmt::print(stderr, "travd: {}{}\n", level == logging::Level::error ? "" : "warning: ", line);
+  };
+  for (const std::string& line : config::unknown_variables(environment)) say(logging::Level::warning, line);
   const auto supervisor = daemon::Supervisor::of(environment, ::getpid());
   if (!supervisor) {
-    fmt::print(stderr, "travd: {}\n", supervisor.error().message());
+    say(logging::Level::error, supervisor.error().message());
     return exit_usage;
   }
   config->http_socket = supervisor->socket();
-  if (const auto warning = daemon::raise_open_files(*config)) fmt::print(stderr, "travd: warning: {}\n", *warning);
+  if (const auto warning = daemon::raise_open_files(*config)) say(logging::Level::warning, *warning);
 
   const base::SystemClock clock;
   base::SystemRandom random;
-  const auto logger = make_logger(*config);
-  daemon::Kernel kernel(*config, clock, random, logger);
+  daemon::Kernel kernel(*config, clock, random, log);
   if (take_over) kernel.take_over();
   auto starting = std::async(std::launch::async, [&kernel] { return kernel.start(); });
   bool is_ended = false;
@@ -262,14 +268,14 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (!report) {
-    fmt::print(stderr, "travd: {}\n", report.error().message());
+    say(logging::Level::error, report.error().message());
     return exit_usage;
   }
   announce(*config, *report, daemon::is_journaled(environment, STDOUT_FILENO));
   supervisor->say("READY=1\nSTATUS=ready");
-  const std::string damage = await_end(signals, *supervisor, kernel, [&] { reload(*config, load(), kernel, *logger); });
+  const std::string damage = await_end(signals, *supervisor, kernel, [&] { reload(*config, load(), kernel, log); });
   supervisor->say("STOPPING=1\nSTATUS=stopping");
-  if (!damage.empty()) logger->error("{}", damage);
+  if (!damage.empty()) say(logging::Level::error, damage);
   announce_stop(damage.empty() ? "" : "; start it again");
   kernel.stop();
   return damage.empty() ? 0 : exit_damaged;

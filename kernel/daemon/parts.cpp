@@ -31,21 +31,23 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
     const base::Duration now = clock.monotonic();
     if (last != base::Duration::min() && now - last < std::chrono::seconds(10)) return;
     last = now;
-    logger->error("commands fail: {}", error.message());
+    log_lines.of(logging::Room::shard)->error("commands fail: {}", error.message());
   };
   observer.room = [this] { return room->check(); };
   observer.claimed = [this](const log::Claim& claim) {
-    logger->debug("shard {}: claimed with epoch {}; the next record is {}", claim.shard.value(), claim.epoch.value(),
-                  claim.next.value());
+    log_lines.of(logging::Room::shard)
+        ->debug("shard {}: claimed with epoch {}; the next record is {}", claim.shard.value(), claim.epoch.value(),
+                claim.next.value());
     if (cluster) begin_owning(*node->shards()[claim.shard.value()]);
   };
   observer.committed = [this](log::ShardId id, log::Lsn last) {
     if (cluster && id == node->platform().id()) follower->wake();
     mover->wake(id);
-    if (!logger->should_log(spdlog::level::debug)) return;
+    if (!log_lines.of(logging::Room::shard)->should_log(spdlog::level::debug)) return;
     const shard::ShardMetrics metrics = node->shards()[id.value()]->metrics();
-    logger->debug("shard {}: batch {} is durable up to record {}; {} records so far, {} commands wait", id.value(),
-                  metrics.batches, last.value(), metrics.records, metrics.queue_length);
+    log_lines.of(logging::Room::shard)
+        ->debug("shard {}: batch {} is durable up to record {}; {} records so far, {} commands wait", id.value(),
+                metrics.batches, last.value(), metrics.records, metrics.queue_length);
   };
   return observer;
 }
@@ -83,9 +85,12 @@ gateway::Nodes Kernel::Parts::make_nodes(const config::Config& config) {
 void Kernel::Parts::begin_owning(node::Shard& shard) {
   if (&shard == &node->platform()) follower->wake();
   const bool is_begun = shard.run_aside([this, &shard] {
-    if (const auto created = node->create_placed(shard); !created) logger->warn("{}", created.error().message());
+    if (const auto created = node->create_placed(shard); !created)
+      log_lines.of(logging::Room::node)->warn("{}", created.error().message());
   });
-  if (!is_begun) logger->warn("shard {}: tenants that were placed and not created wait", shard.id().value());
+  if (!is_begun)
+    log_lines.of(logging::Room::node)
+        ->warn("shard {}: tenants that were placed and not created wait", shard.id().value());
 }
 
 base::Status Kernel::Parts::make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
@@ -120,7 +125,7 @@ effects::DispatcherPorts Kernel::Parts::effect_ports(node::Shard& shard, effects
   ports.park = [&recorder](const shard::Effect& effect, std::uint32_t deaths, auto done) {
     recorder.park(effect, deaths, std::move(done));
   };
-  ports.report = [this](const std::string& line) { logger->error("{}", line); };
+  ports.report = [this](const std::string& line) { log_lines.of(logging::Room::effects)->error("{}", line); };
   return ports;
 }
 
@@ -132,7 +137,7 @@ void Kernel::Parts::make_mover() {
                          const base::TenantId& tenant) { return dispatchers[shard.value()]->hold(tenant); },
           .let_go = [this](log::ShardId shard,
                            const base::TenantId& tenant) { dispatchers[shard.value()]->let_go(tenant); },
-          .report = [this](const std::string& line) { logger->warn("{}", line); }});
+          .report = [this](const std::string& line) { log_lines.of(logging::Room::node)->warn("{}", line); }});
 }
 
 void Kernel::Parts::make_snapshot_keeper(const config::Config& config) {
@@ -149,12 +154,13 @@ void Kernel::Parts::make_snapshot_keeper(const config::Config& config) {
   }
   snapshot_keeper = std::make_unique<projection::SnapshotKeeper>(
       snapshot_policy(config),
-      projection::KeeperPorts{.snapshots = *snapshots,
-                              .log = *log.log,
-                              .clock = clock,
-                              .keeps_all = [folder = config.data_folder] { return backup::is_running(folder); },
-                              .note = [this](const std::string& line) { logger->info("{}", line); },
-                              .failed = [this](const std::string& line) { logger->error("{}", line); }},
+      projection::KeeperPorts{
+          .snapshots = *snapshots,
+          .log = *log.log,
+          .clock = clock,
+          .keeps_all = [folder = config.data_folder] { return backup::is_running(folder); },
+          .note = [this](const std::string& line) { log_lines.of(logging::Room::backup)->info("{}", line); },
+          .failed = [this](const std::string& line) { log_lines.of(logging::Room::backup)->error("{}", line); }},
       std::move(shards));
 }
 
@@ -173,7 +179,7 @@ void Kernel::Parts::make_watch(const config::Config& config) {
                                           },
                                           .backup_interval = std::chrono::seconds(config.backup_interval_seconds),
                                           .clock = clock,
-                                          .logger = logger});
+                                          .logger = log_lines.of(logging::Room::daemon)});
 }
 
 std::string Kernel::Parts::why_not_ready() const {
@@ -186,20 +192,20 @@ std::optional<base::Timestamp> Kernel::Parts::certificate_ends() const {
 }
 
 void Kernel::Parts::make_left_over(const std::filesystem::path& data_folder) {
-  left_over = std::make_unique<LeftOver>(
-      SweptStores{.node = *node,
-                  .blobs = *blobs,
-                  .archives = *archives,
-                  .secrets = *secrets,
-                  .snapshots = *snapshots,
-                  .clock = clock,
-                  // The log that a backup copies may still name what this one names no longer.
-                  .may_sweep =
-                      [this, data_folder] {
-                        return node->platform().is_serving() && (!cluster || node->platform().is_owned()) &&
-                               !backup::is_running(data_folder);
-                      },
-                  .report = [this](const std::string& line) { logger->warn("{}", line); }});
+  left_over = std::make_unique<LeftOver>(SweptStores{
+      .node = *node,
+      .blobs = *blobs,
+      .archives = *archives,
+      .secrets = *secrets,
+      .snapshots = *snapshots,
+      .clock = clock,
+      // The log that a backup copies may still name what this one names no longer.
+      .may_sweep =
+          [this, data_folder] {
+            return node->platform().is_serving() && (!cluster || node->platform().is_owned()) &&
+                   !backup::is_running(data_folder);
+          },
+      .report = [this](const std::string& line) { log_lines.of(logging::Room::daemon)->warn("{}", line); }});
 }
 
 base::Status Kernel::Parts::make_backups(const config::Config& config, base::Random& random) {
@@ -213,7 +219,7 @@ base::Status Kernel::Parts::make_backups(const config::Config& config, base::Ran
            .is_ours = [this] { return node->platform().is_serving() && (!cluster || node->platform().is_owned()); },
            .clock = clock,
            .random = random,
-           .logger = logger}));
+           .logger = log_lines.of(logging::Room::backup)}));
   if (backups) secrets->leave_removals();
   return {};
 }

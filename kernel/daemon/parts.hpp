@@ -1,8 +1,6 @@
 #pragma once
 // What the kernel consists of, and how those parts that need several others are made.
 
-#include <spdlog/fwd.h>
-
 #include <memory>
 #include <optional>
 #include <vector>
@@ -37,11 +35,10 @@ namespace trv::daemon {
 
 /// Members are in the order in which they are built; they go in the other.
 struct Kernel::Parts {
-  Parts(const base::Clock& its_clock, std::shared_ptr<spdlog::logger> its_logger)
-      : clock(its_clock), logger(std::move(its_logger)) {}
+  Parts(const base::Clock& its_clock, const logging::Log& its_log) : clock(its_clock), log_lines(its_log) {}
 
   const base::Clock& clock;
-  std::shared_ptr<spdlog::logger> logger;
+  const logging::Log& log_lines;
   std::optional<lmdb::FolderLock> lock;
   Hosting hosting;
   std::optional<keys::ClusterKey> cluster_key;  ///< where several nodes share the shards

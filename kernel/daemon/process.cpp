@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -94,6 +95,13 @@ bool is_journaled(const config::Environment& environment, int descriptor) {
     return (variable.first == "INVOCATION_ID" || variable.first == "JOURNAL_STREAM") && !variable.second.empty();
   });
   return by_systemd && ::isatty(descriptor) == 0;
+}
+
+bool is_journal(const config::Environment& environment, int descriptor) {
+  const auto stream = environment.find("JOURNAL_STREAM");
+  struct stat status{};
+  return stream != environment.end() && ::fstat(descriptor, &status) == 0 &&
+         stream->second == fmt::format("{}:{}", status.st_dev, status.st_ino);
 }
 
 base::Result<std::unique_ptr<CrashNote>> CrashNote::open(const std::filesystem::path& file) {

@@ -27,6 +27,10 @@ namespace trv::daemon {
 /// is not a terminal.
 [[nodiscard]] bool is_journaled(const config::Environment& environment, int descriptor);
 
+/// Whether this descriptor is the journal itself, which takes the priority of each line from its beginning: the socket
+/// that JOURNAL_STREAM names (systemd.exec(5)).
+[[nodiscard]] bool is_journal(const config::Environment& environment, int descriptor);
+
 /// Notes a crash of this process for the next one: a signal such as SIGSEGV, abort(), or exit() by something else than
 /// the daemon. What ends the process from outside leaves no note. One at a time.
 class CrashNote {

@@ -13,6 +13,7 @@
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/version.hpp"
 #include "kernel/telemetry/objectives.hpp"
+#include "kernel/telemetry/rounded.hpp"
 
 namespace trv::daemon {
 namespace {
@@ -226,7 +227,7 @@ void Watch::add_room(std::vector<Check>& checks) const {
   const auto add_map = [&](std::string name, std::string component, const base::Result<lmdb::EnvStats>& stats) {
     if (!stats || stats->map_bytes == 0) return;
     const double used = static_cast<double>(stats->used_bytes) / static_cast<double>(stats->map_bytes);
-    add(std::move(name), std::move(component), std::round(used * 1000) / 1000, "of data.map_gib",
+    add(std::move(name), std::move(component), telemetry::rounded(used), "of data.map_gib",
         used < map_warning ? Condition::pass : Condition::warn,
         used < map_warning ? std::string()
                            : fmt::format("{:.0f} % of data.map_gib are used; raise it and restart travd", used * 100));

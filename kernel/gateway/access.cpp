@@ -227,7 +227,7 @@ http::Handler guarded(const node::Node& node, Resource resource, Handle handle, 
 }
 
 std::string traceparent_of(const http::Request& request) {
-  const std::string_view text = request.header("traceparent").value_or("");
+  const std::string_view text = request.traceparent();
   if (text.size() > 128 || text.find_first_not_of("0123456789abcdefABCDEF-") != std::string_view::npos) return {};
   return std::string(text);
 }

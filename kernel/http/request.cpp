@@ -49,6 +49,7 @@ void Request::clear() noexcept {
   headers_.clear();
   reuse(body_);
   id_.clear();
+  traceparent_.clear();
 }
 
 void Request::add_header(std::string_view name, std::string_view value) {

@@ -59,6 +59,12 @@ class Request {
   /// The client's X-Request-Id where it is 1 to 64 characters of A-Z a-z 0-9 . _ -, else one of ours. Answers carry it.
   [[nodiscard]] std::string_view id() const noexcept { return id_; }
 
+  /// Where it is within a distributed trace (W3C Trace Context): what ServerOptions::begin_trace said, else its header
+  /// `traceparent` as it came.
+  [[nodiscard]] std::string_view traceparent() const noexcept {
+    return traceparent_.empty() ? header("traceparent").value_or("") : traceparent_;
+  }
+
   // For who builds requests: the server, and tests of handlers.
 
   /// Forgets everything but the memory and whom it comes from.
@@ -75,6 +81,7 @@ class Request {
   void set_certificate_names(std::vector<std::string> names) { certificate_names_ = std::move(names); }
   void set_from_node(bool is_from_node) { is_from_node_ = is_from_node; }
   void set_id(std::string_view id) { id_ = id; }
+  void set_traceparent(std::string_view text) { traceparent_ = text; }
   /// `route` and the names of `parameters` must outlive the request.
   void set_route(std::string_view route) { route_ = route; }
   void add_parameter(std::string_view name, std::string_view value);
@@ -101,6 +108,7 @@ class Request {
   std::vector<std::string> certificate_names_;
   bool is_from_node_ = false;
   std::string id_;
+  std::string traceparent_;
 };
 
 }  // namespace trv::http

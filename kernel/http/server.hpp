@@ -48,6 +48,9 @@ struct ServerOptions {
   bool opens_at_start = true;  ///< false: open() is called later; until then `listening_socket` accepts nothing
   std::size_t stream_bytes_max = 32 * 1024;                      ///< what one event stream may have queued
   base::Duration heartbeat_interval = std::chrono::seconds(15);  ///< a comment on silent event streams
+  /// Set: called on a server thread for every request, when its head is there. What it gives is the request's
+  /// traceparent().
+  std::function<std::string(const Request&)> begin_trace = {};
   /// Called on a server thread for every answered request (event streams: when their head is sent). Must not block.
   std::function<void(const Request&, int status, base::Duration took)> on_answered = {};
 };

@@ -1,13 +1,14 @@
 #include "kernel/http/session.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <exception>
 #include <utility>
 
+#include "kernel/logging/log.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
 
@@ -159,6 +160,7 @@ bool Session::read_head() {
 
 void Session::head_complete() {
   choose_id();
+  if (const auto& begin_trace = environment_.options->begin_trace) request_.set_traceparent(begin_trace(request_));
   keep_alive_ = parser_.keep_alive();
   if (request_.is_from_node()) {
     const auto client = request_.header(client_address_header);
@@ -280,10 +282,9 @@ void Session::call_handler() noexcept {
   try {
     match_.route->handler(request_, Responder(shared_from_this()));
   } catch (const std::exception& exception) {
-    environment_.log->error("request {}: the handler of {} threw: {}", request_.id(), request_.route(),
-                            exception.what());
+    complain(fmt::format("the handler of {} threw: {}", request_.route(), exception.what()));
   } catch (...) {
-    environment_.log->error("request {}: the handler of {} threw", request_.id(), request_.route());
+    complain(fmt::format("the handler of {} threw", request_.route()));
   }
 }
 
@@ -344,14 +345,19 @@ std::shared_ptr<StreamQueue> Session::open(Response head, std::shared_ptr<Stream
 }
 
 void Session::drop() noexcept {
-  environment_.log->error("request {}: {} {} was dropped unanswered", request_.id(), request_.method(),
-                          request_.route());
+  complain(fmt::format("{} {} was dropped unanswered", request_.method(), request_.route()));
   answer(problem_of(base::Error(base::ErrorCode::internal, "unanswered")));
 }
 
 void Session::log_failure(const base::Error& error) noexcept {
-  environment_.log->error("request {}: {} {}: {}: {}", request_.id(), request_.method(), request_.route(),
-                          to_string(error.code()), error.message());
+  complain(fmt::format("{} {}: {}: {}", request_.method(), request_.route(), to_string(error.code()), error.message()));
+}
+
+void Session::complain(std::string_view message) const {
+  const std::array<logging::Field, 1> fields = {{{"request", request_.id()}}};
+  logging::write(
+      *environment_.log, logging::Level::error, message,
+      {.fields = fields, .traceparent = request_.traceparent(), .in_text = fmt::format("request {}: ", request_.id())});
 }
 
 bool Session::take_answer() {

@@ -118,6 +118,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   [[nodiscard]] bool pump_stream();
   void refuse(int status, std::string_view code, std::string_view detail);
   void choose_id();
+  void complain(std::string_view message) const;
   void begin_next();
   void write_answer(Response& response);
   void write_head(const Response& response, std::string_view framing);

@@ -1,7 +1,6 @@
 // How a session writes answers.
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <iterator>
@@ -35,8 +34,8 @@ bool is_sendable(const Response& response) noexcept {
 
 void Session::write_answer(Response& response) {
   if (!is_sendable(response)) {
-    environment_.log->error("request {}: the answer of {} to {} has a status or header that cannot be sent",
-                            request_.id(), request_.route(), request_.method());
+    complain(fmt::format("the answer of {} to {} has a status or header that cannot be sent", request_.route(),
+                         request_.method()));
     response = problem_of(base::Error(base::ErrorCode::internal, "unsendable"));
   }
   if (stream_ && has_body(response.status)) {

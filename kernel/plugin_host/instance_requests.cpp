@@ -8,6 +8,7 @@
 #include "kernel/plugin_host/instance_core.hpp"
 #include "kernel/plugin_host/no_connection.hpp"
 #include "kernel/plugin_host/payload.hpp"
+#include "kernel/trace/context.hpp"
 
 namespace trv::plugin_host {
 namespace {
@@ -25,26 +26,19 @@ bool is_safe_method(std::string_view method) noexcept {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
 
-/// Of W3C Trace Context, version 00: what is not is passed to no service.
-bool is_traceparent(std::string_view text) noexcept {
-  constexpr std::string_view shape = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
-  return text.size() == shape.size() && std::ranges::equal(text, shape, [](char c, char expected) {
-           const bool is_hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-           return expected == 'x' ? is_hex : c == expected;
-         });
-}
-
 }  // namespace
 
 void InstanceCore::log(LogLevel level, CallId call, std::string_view message) noexcept {
   base::TenantId tenant;
   std::string key;
+  std::string traceparent;
   {
     const std::lock_guard lock(mutex_);
     if (state_ == State::ended || state_ == State::abandoned) return;
     if (const OpenCall* open = calls_.find(call)) {
       tenant = open->request.tenant;
       key = open->request.idempotency_key;
+      traceparent = open->request.traceparent;
     }
   }
   if (!services_.log) return;
@@ -54,7 +48,8 @@ void InstanceCore::log(LogLevel level, CallId call, std::string_view message) no
                  .call = call,
                  .message = printable(message, log_bytes_max),
                  .tenant = std::move(tenant),
-                 .key = std::move(key)});
+                 .key = std::move(key),
+                 .traceparent = std::move(traceparent)});
 }
 
 void InstanceCore::measure(base::Result<Measurement> measurement) noexcept {
@@ -120,7 +115,7 @@ base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t reque
     request.timeout_ms = request.timeout_ms == 0 ? bound : std::min(request.timeout_ms, bound);
   }
   const std::string& traceparent = call->request.traceparent;
-  if (is_traceparent(traceparent) && request.headers.size() < egress::request_headers_max &&
+  if (trace::Context::parse(traceparent) && request.headers.size() < egress::request_headers_max &&
       !egress::has_header(request.headers, "traceparent")) {
     request.headers.push_back({"traceparent", traceparent});
   }

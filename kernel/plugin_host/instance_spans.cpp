@@ -84,7 +84,9 @@ void InstanceCore::log_span(const CallRequest& request, CallId call, const Span&
                  .call = call,
                  .message = printable(line, line_bytes_max),
                  .tenant = request.tenant,
-                 .key = request.idempotency_key});
+                 .key = request.idempotency_key,
+                 .traceparent = request.traceparent,
+                 .span = &span});
 }
 
 }  // namespace trv::plugin_host

@@ -61,6 +61,8 @@ using CallOutcome = std::expected<std::string, OperationError>;
 using CallCompletion = std::move_only_function<void(CallOutcome)>;
 using CallId = std::uint64_t;
 
+struct Span;
+
 enum class LogLevel { debug, info, warning, error };
 
 /// A line that a plugin wrote, or the host about it. Message: at most 4,096 bytes of UTF-8 before escaping, no control
@@ -73,6 +75,9 @@ struct LogLine {
   std::string message = {};
   base::TenantId tenant = {};  ///< of the call; empty where there is none, or it has ended
   std::string key = {};        ///< idempotency key of the call, which names its instance and task
+  std::string traceparent = {};
+  /// Set: the line is that of a span (trv.trace/1) that ended; borrowed for the call that has the line.
+  const Span* span = nullptr;
 };
 /// Any thread; must not block for long and must not throw.
 using LogSink = std::function<void(const LogLine&)>;

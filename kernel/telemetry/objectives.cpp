@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
+
+#include "kernel/telemetry/rounded.hpp"
 
 namespace trv::telemetry {
 namespace {
@@ -11,10 +12,6 @@ namespace {
 constexpr auto budget_window = std::chrono::hours(6);
 constexpr std::array<std::pair<const char*, base::Duration>, 3> burn_windows = {
     {{"5m", std::chrono::minutes(5)}, {"1h", std::chrono::hours(1)}, {"6h", budget_window}}};
-
-double rounded(double value) {
-  return std::round(value * 1e4) / 1e4;
-}
 
 }  // namespace
 

@@ -1,8 +1,8 @@
 #include "kernel/telemetry/past.hpp"
 
 #include <algorithm>
-#include <cmath>
 
+#include "kernel/telemetry/rounded.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::telemetry {
@@ -40,10 +40,6 @@ std::optional<base::Timestamp> after(const Sample& last, double left, double per
   const double seconds = std::max(0.0, left) / per_second;
   if (seconds > outlook_days_max * 86'400) return std::nullopt;
   return last.time + std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
-}
-
-double rounded(double value) {
-  return std::round(value * 1e6) / 1e6;
 }
 
 }  // namespace

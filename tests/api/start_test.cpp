@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "kernel/http/testing/loopback_server.hpp"
+#include "tests/support/api/api_fixture.hpp"
 #include "tests/support/api/daemon.hpp"
 
 namespace trv::api {
@@ -205,6 +206,45 @@ TEST_F(StartTest, a_hangup_applies_what_needs_no_restart_and_names_the_rest) {
   EXPECT_TRUE(said_after_hangup("log.level is 'debug' now; it was 'info'"));
   EXPECT_NE((*daemon)->complaints().find("http.threads has changed"), std::string::npos);
   EXPECT_TRUE((*daemon)->running());
+  EXPECT_EQ((*daemon)->stop(), 0);
+}
+
+TEST_F(StartTest, lines_of_json_are_objects_and_rooms_have_levels_that_a_hangup_changes) {
+  const std::string config = file("travd.toml", "[log]\nformat = \"json\"\nlevels = \"shard=debug\"\n");
+  const auto daemon = Daemon::start(scratch_, {"--config", config}, {.variables = {{"TRAV_OTHER", "x"}}});
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  const auto lines_of = [&](std::string_view room, std::string_view level) {
+    std::istringstream lines((*daemon)->complaints());
+    int count = 0;
+    for (std::string line; std::getline(lines, line);) {
+      boost::system::error_code error;
+      const json::value value = json::parse(line, error);
+      EXPECT_FALSE(error) << line;
+      if (error) return -1;
+      if (value.at("room") == room && value.at("level") == level) ++count;
+    }
+    return count;
+  };
+  const auto await_lines = [&](std::string_view room, std::string_view level, std::string_view text) {
+    for (int i = 0; i < 1000 && (*daemon)->complaints().find(text) == std::string::npos; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return lines_of(room, level);
+  };
+  EXPECT_GT(lines_of("shard", "debug"), 0);
+  EXPECT_EQ(lines_of("daemon", "debug"), 0);
+  EXPECT_EQ(lines_of("daemon", "warning"), 1) << "of the variable that nobody reads: " << (*daemon)->complaints();
+  file("travd.toml", "[log]\nformat = \"json\"\nlevels = \"shards=info\"\n");
+  EXPECT_EQ(::kill((*daemon)->id(), SIGHUP), 0);
+  EXPECT_EQ(await_lines("daemon", "error", "not read again"), 1);
+  EXPECT_NE((*daemon)->complaints().find("'shards' is not a room of the log; did you mean 'shard'?; the rooms are"),
+            std::string::npos);
+  file("travd.toml", "[log]\nformat = \"json\"\nlevels = \"daemon=debug\"\n");
+  EXPECT_EQ(::kill((*daemon)->id(), SIGHUP), 0);
+  EXPECT_GT(await_lines("daemon", "info", "log.levels is 'daemon=debug'"), 0);
+  const int before = lines_of("shard", "debug");
+  EXPECT_FALSE(create_tenant(**daemon, "quiet").empty());
+  EXPECT_EQ(lines_of("shard", "debug"), before);
   EXPECT_EQ((*daemon)->stop(), 0);
 }
 

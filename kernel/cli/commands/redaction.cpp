@@ -5,10 +5,14 @@
 #include <cctype>
 #include <vector>
 
+#include "kernel/json/parse.hpp"
+
 namespace trv::cli {
 namespace {
 
 constexpr std::size_t key_run_min = 20;
+constexpr std::size_t json_line_bytes_max = 1'000'000;
+constexpr std::size_t json_line_depth_max = 20;
 constexpr std::string_view left_out_text = "[left out]";
 
 std::string lower(std::string_view text) {
@@ -71,6 +75,38 @@ bool has_user_in_url(const std::string& text) {
   return false;
 }
 
+/// What a trace's places are always like (32 and 16 hexadecimal digits), and no key is.
+bool is_place_in_trace(std::string_view name, std::string_view value) {
+  const std::size_t size = name == "trace_id" ? 32 : name == "span_id" ? 16 : 0;
+  return size > 0 && value.size() == size && value.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool is_clean(std::string_view text) {
+  return !may_hold_secret(text) && !names_secret(lower(text));
+}
+
+/// Nothing within it, names and texts as they mean, may hold a secret.
+bool is_clean(const json::Value& value) {
+  if (value.is_string()) return is_clean(value.as_string());
+  if (value.is_array()) return std::ranges::all_of(value.items(), [](const json::Value& one) { return is_clean(one); });
+  if (!value.is_object()) return true;
+  return std::ranges::all_of(value.entries(), [](const auto& entry) {
+    const std::string_view name = entry.key.as_string();
+    if (entry.value.is_string() && is_place_in_trace(name, entry.value.as_string())) return true;
+    return is_clean(std::string(name) + ":") && is_clean(entry.value);
+  });
+}
+
+/// Of a line of log.format = "json": an object, with a priority of journald before it or without.
+bool is_clean_line(std::string_view line) {
+  std::string_view object = line;
+  if (object.size() > 3 && object[0] == '<' && object[2] == '>') object.remove_prefix(3);
+  if (!object.starts_with('{')) return is_clean(line);
+  // What an escape hides is seen in the value alone; what does not parse is not understood.
+  const auto value = json::parse(object, {.bytes_max = json_line_bytes_max, .depth_max = json_line_depth_max});
+  return value && is_clean(*value) && !names_secret(lower(line));
+}
+
 }  // namespace
 
 bool may_hold_secret(std::string_view text) {
@@ -88,7 +124,7 @@ Redacted lines_without_secrets(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     is_in_pem = is_in_pem || line.find("-----BEGIN") != std::string_view::npos;
-    if (is_in_pem || may_hold_secret(line) || names_secret(lower(line))) {
+    if (is_in_pem || !is_clean_line(line)) {
       ++out.left_out;
     } else {
       out.text.append(line).push_back('\n');

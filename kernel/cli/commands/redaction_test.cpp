@@ -52,6 +52,34 @@ TEST(Redaction, lines_go_and_a_pem_goes_whole) {
   EXPECT_EQ(cut.text, "one\n") << "a PEM without an end";
 }
 
+TEST(Redaction, a_line_of_json_goes_whole_where_any_part_of_it_may_be_a_secret) {
+  const std::string_view clean =
+      R"({"time":"2026-11-24T01:02:12.635Z","level":"info","room":"plugins","message":"it said \"no\"","tenant":"acme",)"
+      R"("effect":"acme/0193a5b2-7c1e-7d3a-9f00-5a6b7c8d9e0f/do/0/greet/1",)"
+      R"("trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"})";
+  EXPECT_EQ(lines_without_secrets(clean).text, std::string(clean) + "\n");
+  EXPECT_EQ(lines_without_secrets("<6>" + std::string(clean)).text, "<6>" + std::string(clean) + "\n");
+  for (const char* line : {
+           R"({"message":"sent {\"token\": \"x1\"}"})",
+           R"({"message":"to\u006ben=x1"})",
+           R"({"message":"\u0070assword is x1"})",
+           R"({"message":"\u0042earer x1"})",
+           R"({"message":"-----BEGIN KEY-----\nabc\n-----END KEY-----"})",
+           R"({"message":"https:\/\/ada:x1@example.com\/"})",
+           R"({"message":"key 9f86d081884c7d65\u0039a2feaa0c55ad015"})",
+           R"({"message":"ok","token":"x1"})",
+           R"({"message":"ok","deep":{"to\u006ben":7}})",
+           R"({"message":"ok","list":["AKIAIOSFODNN7EXAMPLE"]})",
+           R"({"message":"ok","trace_id":"9f86d081884c7d659a2feaa0c55ad015aa"})",
+           R"({"message":"ok","id":"4bf92f3577b34da6a3ce929d0e0e4736"})",
+           R"({"message":"cut off)",
+           R"(<3>{"message":"to\u006ben=x1"})",
+           R"({"message":"ok"} token=x1)",
+       }) {
+    EXPECT_EQ(lines_without_secrets(line).text, "") << line;
+  }
+}
+
 TEST(Redaction, strings_of_a_value_go_and_its_shape_stays) {
   const json::Value value = {{"name", "forge"},
                              {"token", "short"},
