@@ -383,6 +383,11 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
     }
   }
   TRV_TRY(read_environment(config, environment));
+  for (const std::string_view name : storage_variable_names) {
+    if (const auto found = environment.find(name); found != environment.end()) {
+      config.storage_variables.emplace(name, found->second);
+    }
+  }
   config.new_operator_token = overrides.new_operator_token;
   if (overrides.data_folder) {
     if (base::Status status = check_folder(*overrides.data_folder); !status) {

@@ -2,11 +2,13 @@
 // The daemon's configuration: one TOML file, every key overridable by an environment variable TRAV_<SECTION>_<KEY>
 // (TRAV_<KEY> for a key at its top).
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "events/kafka/settings.hpp"
@@ -14,6 +16,9 @@
 #include "sdk/base/timestamp.hpp"
 
 namespace trv::config {
+
+/// The environment's variables by name, as they were at the start.
+using Environment = std::map<std::string, std::string, std::less<>>;
 
 /// What the keys mean, and their ranges: described_keys(). Each key is in one place, so that travd and trav read the
 /// same file.
@@ -56,7 +61,12 @@ struct Config {
   std::uint64_t snapshots_interval_minutes = 60;
   std::uint64_t snapshots_records = 1'000'000;
   std::uint64_t snapshots_keep = 2;
-  std::string backup_target;  ///< empty: travd takes no backups
+  std::string backup_target;    ///< empty: travd takes no backups
+  std::string backup_endpoint;  ///< empty: that of AWS in the region
+  std::string backup_region = "us-east-1";
+  bool backup_path_style = true;
+  std::string backup_credentials_file;  ///< empty: those of the environment
+  std::string backup_ca_file;           ///< empty: the authorities that the system trusts
   std::uint64_t backup_interval_seconds = 60;
   std::uint64_t backup_drill_interval_minutes = 10'080;
   std::string kafka_brokers;  ///< empty: the embedded log
@@ -72,6 +82,7 @@ struct Config {
 
   // Not of the file.
   bool new_operator_token = false;
+  Environment storage_variables;   ///< those of storage_variable_names that are set
   std::optional<int> http_socket;  ///< one that listens already, of a service manager
 
   [[nodiscard]] bool serves_tls() const noexcept { return !http_certificate_file.empty(); }
@@ -112,8 +123,9 @@ struct Difference {
 /// `running` with those keys of `again` that need no restart.
 [[nodiscard]] Config reloaded(const Config& running, const Config& again);
 
-/// The environment's variables by name, as they were at the start.
-using Environment = std::map<std::string, std::string, std::less<>>;
+/// By which the tools of S3 name credentials.
+inline constexpr std::array<std::string_view, 3> storage_variable_names = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                                                                           "AWS_SESSION_TOKEN"};
 
 /// What the command line says; nullopt = nothing.
 struct Overrides {

@@ -98,6 +98,12 @@ base::Status check_topic(std::string_view text) {
   return fail(ErrorCode::invalid, fmt::format("'{}' is not 1 to 249 letters, digits, '.', '_' and '-'", text));
 }
 
+// Part of the scope of a signature, and of the name of a host.
+base::Status check_region(std::string_view text) {
+  if (!text.empty() && text.size() <= 63 && std::ranges::all_of(text, is_name_character)) return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not 1 to 63 of a-z, 0-9, '-' and '.'", text));
+}
+
 base::Status check_node_name(std::string_view text) {
   if (text.size() <= 63 && std::ranges::all_of(text, is_name_character)) return {};
   return fail(ErrorCode::invalid, fmt::format("'{}' is not 1 to 63 of a-z, 0-9, '-' and '.'", text));
@@ -315,8 +321,20 @@ const std::vector<Key>& keys() {
        "The records since the newest snapshot of a shard at which another is taken at once.", false},
       {"snapshots", "keep", IntegerKey{&Config::snapshots_keep, 2, 100}, "",
        "The snapshots of a shard that are kept; each is as large as what the projection uses.", false},
-      {"backup", "target", TextKey{&Config::backup_target, "path", check_optional_path}, "",
-       "Where travd backs itself up to. Empty: it does not. See docs/guides/backup-and-recovery.md."},
+      {"backup", "target", TextKey{&Config::backup_target, "path or s3://bucket/prefix", check_optional_path}, "",
+       "Where travd backs itself up to: a folder, or an object storage. Empty: it does not. See "
+       "docs/guides/backup-and-recovery.md."},
+      {"backup", "endpoint", TextKey{&Config::backup_endpoint, "https://host or http://host:port", any_text}, "",
+       "Where the object storage of backup.target is reached. Empty: AWS, in the region."},
+      {"backup", "region", TextKey{&Config::backup_region, "name of a region", check_region}, "",
+       "The region of the bucket, which is part of what is signed. Storages of one's own take `us-east-1` mostly."},
+      {"backup", "path_style", SwitchKey{&Config::backup_path_style}, "",
+       "Whether the bucket is in the path of the URL (`true`), or in the name of the host."},
+      {"backup", "credentials_file", TextKey{&Config::backup_credentials_file, "path", check_optional_path}, "",
+       "File with `aws_access_key_id = …` and `aws_secret_access_key = …`, which its owner alone can read. It is read "
+       "at each backup. Empty: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the environment."},
+      {"backup", "ca_file", TextKey{&Config::backup_ca_file, "path", check_optional_path}, "",
+       "PEM file of the authorities that sign the storage's certificate. Empty: those that the system trusts."},
       {"backup", "interval_seconds", IntegerKey{&Config::backup_interval_seconds, 1, 86'400}, "s",
        "The time from one backup to the next: what may be lost with the machine. Nothing is written where nothing "
        "came."},

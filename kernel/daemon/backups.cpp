@@ -16,11 +16,11 @@ base::Result<std::unique_ptr<recovery::Schedule>> make_backups(const config::Con
   TRV_TRY(config::check_backup_target(config));
   TRV_TRY_ASSIGN(note::SigningKey key,
                  recovery::open_signing_key(config.folder_beside_log(), backed_up.cluster_key, backed_up.random));
-  const auto open = [name = config.backup_target, &clock = backed_up.clock, &random = backed_up.random] {
-    return recovery::open_target(name, clock, random);
+  const auto open = [config, &clock = backed_up.clock, &random = backed_up.random](const std::stop_token& stop) {
+    return recovery::open_target(config.backup_target, config, clock, random, stop);
   };
   // A place that does not answer is a warning later; one that is none is refused now.
-  if (const auto target = open(); !target && target.error().code() == base::ErrorCode::invalid) {
+  if (const auto target = open({}); !target && target.error().code() == base::ErrorCode::invalid) {
     return base::fail(base::Error(target.error()).in("backup.target"));
   }
   recovery::Policy policy{.interval = std::chrono::seconds(config.backup_interval_seconds),

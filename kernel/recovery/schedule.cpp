@@ -130,7 +130,7 @@ void Schedule::remove_scratch() const {
 
 Result<Taken> Schedule::take(const std::stop_token& stop, std::vector<StateDigest> states) {
   const Duration begun = ports_.clock.monotonic();
-  TRV_TRY_ASSIGN(const auto target, ports_.open());
+  TRV_TRY_ASSIGN(const auto target, ports_.open(stop));
   StoppableTarget stoppable(*target, stop);
   const Source source{.data = policy_.data,
                       .beside = policy_.beside,
@@ -180,7 +180,7 @@ base::Status Schedule::drill_once(const std::stop_token& stop) {
   const Duration recovery_point = figures().age;
   TRV_TRY_ASSIGN(auto states, ports_.states());
   TRV_TRY(take(stop, std::move(states)));
-  TRV_TRY_ASSIGN(const auto target, ports_.open());
+  TRV_TRY_ASSIGN(const auto target, ports_.open(stop));
   StoppableTarget stoppable(*target, stop);
   TRV_TRY_ASSIGN(const Drilled drilled, recovery::drill(stoppable, key_.verifier(), policy_.scratch, recovery_point,
                                                         ports_.clock, ports_.random, {}, stop));

@@ -30,7 +30,8 @@ struct Policy {
 };
 
 struct SchedulePorts {
-  std::function<base::Result<std::unique_ptr<Target>>()> open;  ///< the target
+  /// The target; what it waits for ends with `stop`.
+  std::function<base::Result<std::unique_ptr<Target>>(const std::stop_token& stop)> open;
   log::EventLog& log;
   const base::Clock& clock;
   base::Random& random;

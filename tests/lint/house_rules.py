@@ -35,6 +35,7 @@ NETWORK = {
     "kernel/config/": "reads addresses, opens no socket",
     "kernel/cli/": "the HTTP client",
     "kernel/http/": "the HTTP server's engine",
+    "kernel/s3/": "the client of an object storage",
     "kernel/node/forwarder.cpp": "sends requests on to other nodes",
     "kernel/sandbox/": "socket pairs to sandboxed processes; names of the families that it forbids",
     "kernel/node/peer_watch.cpp": "notices that other nodes end",

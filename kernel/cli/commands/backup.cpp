@@ -21,6 +21,7 @@
 #include "kernel/recovery/restore.hpp"
 #include "kernel/recovery/signing.hpp"
 #include "kernel/recovery/verify.hpp"
+#include "kernel/s3/place.hpp"
 #include "sdk/base/random.hpp"
 
 namespace trv::cli {
@@ -49,13 +50,6 @@ std::string size_text(std::uint64_t bytes) {
                             : fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
 }
 
-/// A disk that fails is not a server that does not answer.
-template <typename T>
-Result<T> of_disk(Result<T> result) {
-  if (result || result.error().code() != ErrorCode::unavailable) return result;
-  return fail(ErrorCode::internal, result.error().message());
-}
-
 Result<std::optional<note::VerifierKey>> trusted_key(const std::string& text) {
   if (text.empty()) return std::nullopt;
   auto key = note::VerifierKey::parse(text);
@@ -73,7 +67,8 @@ class Work {
       : session_(session), arguments_(arguments), line_(session.world()) {}
 
   Result<std::unique_ptr<recovery::Target>> target() {
-    return recovery::open_target(arguments_.target, session_.world().clock, random_);
+    TRV_TRY_ASSIGN(const config::Config config, target_config());
+    return recovery::open_target(arguments_.target, config, session_.world().clock, random_);
   }
   recovery::Progress progress() {
     return [this](std::string_view what, std::uint64_t done, std::uint64_t total) {
@@ -92,11 +87,12 @@ class Work {
 
   Result<ExitCode> verify() {
     std::error_code error;
-    if (std::filesystem::exists(std::filesystem::path(arguments_.target) / "backup.sha256", error))
+    if (is_folder() && std::filesystem::exists(std::filesystem::path(arguments_.target) / "backup.sha256", error)) {
       return verify_copy();
+    }
     TRV_TRY_ASSIGN(const auto trusted, trusted_key(arguments_.key));
     TRV_TRY_ASSIGN(const auto from, target());
-    TRV_TRY_ASSIGN(const recovery::Verified done, of_disk(recovery::verify(*from, trusted, progress())));
+    TRV_TRY_ASSIGN(const recovery::Verified done, of_place(recovery::verify(*from, trusted, progress())));
     line_.clear();
     const recovery::Segment& last = *done.history.last();
     if (session_.as_json()) {
@@ -123,15 +119,16 @@ class Work {
   Result<ExitCode> list() {
     TRV_TRY_ASSIGN(const auto trusted, trusted_key(arguments_.key));
     TRV_TRY_ASSIGN(const auto from, target());
-    TRV_TRY_ASSIGN(const recovery::History history, of_disk(recovery::read_history(*from, trusted)));
+    TRV_TRY_ASSIGN(const recovery::History history, of_place(recovery::read_history(*from, trusted)));
+    if (history.last() == nullptr) {
+      return fail(ErrorCode::not_found, fmt::format("{} holds no backup: it has no segments. Look at its name, or make "
+                                                    "one with `trav backup create`",
+                                                    from->name()));
+    }
     if (session_.as_json()) {
       json::Value segments = json::Value::array();
       for (const recovery::Segment& one : history.segments) segments.push_back(as_json(one));
       session_.print_value(segments);
-      return ExitCode::ok;
-    }
-    if (history.last() == nullptr) {
-      session_.print(fmt::format("{} holds no backup", from->name()));
       return ExitCode::ok;
     }
     std::string text = "SEGMENT  BASE  UNTIL                        RECORDS  ADDED";
@@ -146,14 +143,14 @@ class Work {
   Result<ExitCode> restore() {
     TRV_TRY_ASSIGN(const recovery::Until moment, until());
     TRV_TRY_ASSIGN(const auto trusted, trusted_key(arguments_.key));
-    if (config::is_within(arguments_.to, arguments_.target)) {
+    if (is_folder() && config::is_within(arguments_.to, arguments_.target)) {
       return fail(ErrorCode::invalid, fmt::format("--to {} is in the backup {}; name a folder outside of it",
                                                   arguments_.to, arguments_.target));
     }
     TRV_TRY_ASSIGN(const auto from, target());
-    TRV_TRY_ASSIGN(
-        const recovery::Restored restored,
-        of_disk(recovery::restore(*from, trusted, arguments_.to, moment, session_.world().clock, random_, progress())));
+    TRV_TRY_ASSIGN(const recovery::Restored restored,
+                   of_place(recovery::restore(*from, trusted, arguments_.to, moment, session_.world().clock, random_,
+                                              progress())));
     line_.clear();
     if (session_.as_json()) {
       json::Value shards = json::Value::array();
@@ -191,15 +188,16 @@ class Work {
     TRV_TRY_ASSIGN(const auto from, target());
     std::optional<base::Duration> recovery_point;
     if (!arguments_.data.empty()) {
-      TRV_TRY_ASSIGN(const recovery::History before, of_disk(recovery::read_history(*from, trusted)));
+      TRV_TRY_ASSIGN(const recovery::History before, of_place(recovery::read_history(*from, trusted)));
       if (before.last() != nullptr) recovery_point = session_.world().clock.now() - before.last()->cut;
       TRV_TRY(take_segment(*from, true));
     }
     std::error_code error;
     const std::filesystem::path parent = arguments_.scratch.empty() ? std::filesystem::temp_directory_path(error)
                                                                     : std::filesystem::path(arguments_.scratch);
-    TRV_TRY_ASSIGN(const recovery::Drilled done, of_disk(recovery::drill(*from, trusted, parent, recovery_point,
-                                                                         session_.world().clock, random_, progress())));
+    TRV_TRY_ASSIGN(
+        const recovery::Drilled done,
+        of_place(recovery::drill(*from, trusted, parent, recovery_point, session_.world().clock, random_, progress())));
     line_.clear();
     if (session_.as_json()) {
       session_.print_value(recovery::as_json(done));
@@ -217,8 +215,8 @@ class Work {
           ErrorCode::denied,
           fmt::format("{} has no backup.target: travd takes no backups. Set it, and restart travd", place.name));
     }
-    TRV_TRY_ASSIGN(const auto to, recovery::open_target(config.backup_target, session_.world().clock, random_));
-    TRV_TRY_ASSIGN(const recovery::History history, of_disk(recovery::read_history(*to, std::nullopt)));
+    TRV_TRY_ASSIGN(const auto to, recovery::open_target(config.backup_target, config, session_.world().clock, random_));
+    TRV_TRY_ASSIGN(const recovery::History history, of_place(recovery::read_history(*to, std::nullopt)));
     json::Value value = json::Value::object();
     value.set("target", json::Value(config.backup_target));
     value.set("interval_seconds", json::Value(config.backup_interval_seconds));
@@ -243,6 +241,36 @@ class Work {
   }
 
  private:
+  [[nodiscard]] bool is_folder() const { return !s3::is_url(arguments_.target); }
+
+  /// A disk that fails is not a server that does not answer.
+  template <typename T>
+  Result<T> of_place(Result<T> result) const {
+    const bool is_disk = !result && is_folder() && result.error().code() == ErrorCode::unavailable;
+    return is_disk ? fail(ErrorCode::internal, result.error().message()) : std::move(result);
+  }
+
+  /// What an object storage needs: the keys of [backup], of the configuration that is named and of the environment.
+  Result<config::Config> target_config() const {
+    if (is_folder()) return config::Config{};
+    config::Environment environment;
+    const auto take = [&](std::string_view variable) {
+      if (const auto value = session_.world().variable(variable)) environment.emplace(variable, *value);
+    };
+    for (const std::string_view variable : config::storage_variable_names) take(variable);
+    for (const config::KeyDescription& key : config::described_keys()) {
+      if (key.path.starts_with("backup.")) take(key.variable);
+    }
+    std::optional<std::filesystem::path> file;
+    std::error_code error;
+    if (!arguments_.config.empty()) {
+      file = arguments_.config;
+    } else if (std::filesystem::is_regular_file(arguments_.data, error)) {
+      file = arguments_.data;
+    }
+    return config::load_config(file, environment, {.data_folder = "."});
+  }
+
   static json::Value as_json(const recovery::Segment& segment) {
     json::Value shards = json::Value::array();
     for (const recovery::ShardSpan& one : segment.shards) {
@@ -269,7 +297,7 @@ class Work {
       return fail(ErrorCode::invalid, fmt::format("--data: {} has no log: {} does not exist", place.name,
                                                   (place.data() / "log/data.mdb").string()));
     }
-    if (config::is_within(arguments_.target, place.data())) {
+    if (is_folder() && config::is_within(arguments_.target, place.data())) {
       return fail(ErrorCode::invalid,
                   fmt::format("{} is in {}; choose a folder outside of it", arguments_.target, place.data().string()));
     }
@@ -292,7 +320,7 @@ class Work {
                                   .shards = place.config.shards,
                                   .key = key,
                                   .clock = session_.world().clock};
-    auto taken = of_disk(
+    auto taken = of_place(
         recovery::take_segment(source, to, arguments_.new_base ? recovery::Begin::new_base : recovery::Begin::follow,
                                std::move(states), known, progress()));
     line_.clear();
@@ -320,7 +348,7 @@ class Work {
   /// A copy of a data folder that an earlier version made.
   Result<ExitCode> verify_copy() {
     TRV_TRY_ASSIGN(const backup::Report done,
-                   of_disk(backup::verify(
+                   of_place(backup::verify(
                        arguments_.target, [this](std::string_view path, std::uint64_t bytes, std::uint64_t total) {
                          if (line_.is_due()) {
                            line_.show(fmt::format("{} {} of {}", path, size_text(bytes), size_text(total)));
@@ -383,7 +411,10 @@ void add_backup(CommandTree& tree) {
   const auto arguments = std::make_shared<BackupArguments>();
   Noun noun = tree.noun("backup", "Backups: made while travd runs, recovered to any moment");
   const auto with_target = [&](Verb verb) {
-    verb.argument("TARGET", arguments->target, "The folder of the backup");
+    verb.argument("TARGET", arguments->target, "The folder of the backup, or s3://bucket/prefix");
+    verb.option("--config", "FILE", arguments->config,
+                "A configuration whose [backup] says how the storage is reached; TRAV_BACKUP_… of the environment come "
+                "on top");
     return verb;
   };
   const auto does = [arguments](Result<ExitCode> (Work::*work)()) {
@@ -421,6 +452,7 @@ void add_backup(CommandTree& tree) {
   noun.example("trav backup create /backup/acme --data /var/lib/travertine")
       .example("trav backup verify /backup/acme --key travertine-backup+…")
       .example("trav backup restore /backup/acme --to /var/lib/restored --until-time 2026-01-31T12:00:00Z")
+      .example("trav backup list s3://backups/acme --config travd.toml")
       .example("trav backup drill /backup/acme --data /var/lib/travertine --scratch /var/tmp");
 }
 

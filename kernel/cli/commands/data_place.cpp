@@ -33,6 +33,9 @@ base::Result<Place> place_of(const World& world, std::string_view option, const 
   for (const char* variable : {"HOME", "XDG_DATA_HOME"}) {
     if (const auto value = world.variable(variable)) environment.emplace(variable, *value);
   }
+  for (const std::string_view variable : config::storage_variable_names) {
+    if (const auto value = world.variable(std::string(variable))) environment.emplace(variable, *value);
+  }
   auto config = config::load_config(name, environment);
   if (!config) return fail(std::move(config).error().in(option));
   place.config = *std::move(config);
