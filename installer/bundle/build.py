@@ -23,12 +23,19 @@ import packages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ARCHITECTURE = "x86_64"
-# Which schema versions of events this version reads, and the highest that it writes.
-EVENT_SCHEMAS = {"reads": [1, 1], "writes": 1}
+EVENT_SCHEMAS = ROOT / "events/projection/known_events.hpp"
 
 
 def version_of_project() -> str:
     return re.search(r"project\(travertine VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+
+
+def event_schemas() -> dict:
+    """Which schema versions of events this version reads, and the highest that it writes: of the sources of travd."""
+    found = re.search(r"schema_version_known = (\d+);", EVENT_SCHEMAS.read_text())
+    if found is None:
+        raise SystemExit(f"bundle: {EVENT_SCHEMAS} does not say schema_version_known")
+    return {"reads": [1, int(found.group(1))], "writes": int(found.group(1))}
 
 
 def time_of_sources() -> int:
@@ -54,7 +61,7 @@ def described(folder: pathlib.Path) -> list[str]:
 def manifest_of(folder: pathlib.Path, options: argparse.Namespace, created: int, root_version: int) -> bytes:
     head = {"format": "travertine-bundle/1", "version": options.version, "architecture": ARCHITECTURE,
             "release_counter": options.counter, "security_floor": options.security_floor, "created": keys.utc(created),
-            "root_version": root_version, "event_schemas": EVENT_SCHEMAS,
+            "root_version": root_version, "event_schemas": event_schemas(),
             "sbom": {name: sha256((folder / "files/share/sbom" / file).read_bytes())
                      for name, file in (("spdx", "travertine.spdx.json"), ("cyclonedx", "travertine.cdx.json"))}}
     lines = [json.dumps({key: value}, separators=(",", ":"))[1:-1] for key, value in head.items()]

@@ -3,6 +3,7 @@
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 
 import html_pages
@@ -11,6 +12,8 @@ import sbom
 PROGRAMS = ("travd", "trav", "trav-plugin-host", "trav-installer")
 LOADER = "ld-linux-x86-64.so.2"
 PREFIX = "/opt/travertine"
+# Room in each program for the path of its loader, with the zero behind it.
+LOADER_PATH_BYTES = 512
 SDK_FOLDERS = ("abi", "cpp", "cpp_json", "base", "template", "template_python", "template_rust", "template_typescript",
                "python", "rust", "typescript")
 EXAMPLES = ("triage.yaml", "issue-opened.json", "answer-issue.yaml")
@@ -44,6 +47,23 @@ def libraries_of(programs: list[pathlib.Path]) -> dict[str, pathlib.Path]:
     return found
 
 
+def name_loader(program: pathlib.Path, loader: str) -> int:
+    """Writes the loader's path into a program that has room for a long one. Gives where it is."""
+    data = bytearray(program.read_bytes())
+    headers, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    for at in range(headers, headers + size * count, size):
+        if struct.unpack_from("<I", data, at)[0] == 3:  # PT_INTERP
+            offset, = struct.unpack_from("<Q", data, at + 8)
+            room, = struct.unpack_from("<Q", data, at + 32)
+            if room != LOADER_PATH_BYTES:
+                raise SystemExit(f"bundle: {program.name} has room for {room} bytes of its loader's path, not {LOADER_PATH_BYTES}")
+            data[offset:offset + room] = loader.encode().ljust(room, b"\0")
+            program.write_bytes(data)
+            return offset
+    raise SystemExit(f"bundle: {program.name} names no loader")
+
+
 def copy(source: pathlib.Path, target: pathlib.Path, mode: int) -> pathlib.Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
@@ -66,11 +86,13 @@ def collect(root: pathlib.Path, build: pathlib.Path, tree: pathlib.Path, version
     if missing := [str(file) for file in built if not file.is_file()]:
         raise SystemExit(f"bundle: not built: {', '.join(missing)}")
     libraries = libraries_of(built)
+    places = []
     for file in built:
         program = copy(file, tree / "bin" / file.name, 0o755)
         run("strip", "--strip-all", "--remove-section=.note.gnu.build-id", str(program))
-        run("patchelf", "--set-interpreter", f"{home}/lib/{LOADER}", str(program))
+        run("patchelf", "--set-interpreter", "/" * (LOADER_PATH_BYTES - 1), str(program))
         run("patchelf", "--set-rpath", "$ORIGIN/../lib", str(program))
+        places.append(f"{file.name} {name_loader(program, f'{home}/lib/{LOADER}')}")
     for name, source in sorted(libraries.items()):
         library = copy(source, tree / "lib" / name, 0o755)
         # The loader and the C library need nothing that has to be found.
@@ -85,6 +107,9 @@ def collect(root: pathlib.Path, build: pathlib.Path, tree: pathlib.Path, version
         copy(root / "docs/guides" / name, tree / "share/examples" / name, 0o644)
     for unit in sorted((root / "installer/systemd").glob("*")):
         copy(unit, tree / "share/systemd" / unit.name, 0o644)
+    script = copy(root / "installer/bundle/relocate.sh", tree / "share/relocate.sh", 0o755)
+    script.write_text(script.read_text().replace("@LOADER@", LOADER).replace("@ROOM@", str(LOADER_PATH_BYTES))
+                      .replace("@PROGRAMS@", "\n".join(places)))
     html_pages.write(root, tree / "share/doc", tracked)
     copy(root / "LICENSE", tree / "share/licences/travertine/LICENSE", 0o644)
     parts = sbom.parts_of(libraries, root)

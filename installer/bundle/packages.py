@@ -1,5 +1,5 @@
 """The tree of a bundle in other wrappings: .deb, .rpm and an OCI image layout. All put it at /opt/travertine/<version>, and
-nothing else: what makes it run is the operator's own tool, or `trav-installer`. The same tree gives the same bytes."""
+nothing else, or where `rpm --prefix` says: what makes it run is the operator's own tool, or `trav-installer`. The same tree gives the same bytes."""
 
 import gzip
 import hashlib
@@ -124,7 +124,9 @@ def rpm(tree: pathlib.Path, output: pathlib.Path, version: str, created: int) ->
             "%global debug_package %{nil}", "%global _binary_payload w6.gzdio", f"Name: travertine-{version}",
             f"Version: {version.replace('-', '~')}", "Release: 1", f"Summary: {SUMMARY}", "License: Apache-2.0", "AutoReqProv: no",
             "Prefix: /opt/travertine", "%description", "The programs with their own libraries. Versions are beside each other; nothing is started.",
-            "%install", f"mkdir -p %{{buildroot}}{home}", f"cp -a {tree}/. %{{buildroot}}{home}/", "%files", "%defattr(-,root,root)", home, "")))
+            "%install", f"mkdir -p %{{buildroot}}{home}", f"cp -a {tree}/. %{{buildroot}}{home}/", "%files", "%defattr(-,root,root)", home,
+            # `rpm --prefix FOLDER` puts the version there.
+            "%post", f'if [ "$RPM_INSTALL_PREFIX" != /opt/travertine ]; then sh "$RPM_INSTALL_PREFIX/{version}/share/relocate.sh"; fi', "")))
         done = subprocess.run(("rpmbuild", "-bb", "--target", "x86_64-linux", "--define", f"_topdir {work}", str(spec)), capture_output=True,
                               text=True, env={**os.environ, "SOURCE_DATE_EPOCH": str(created)})
         if done.returncode != 0:

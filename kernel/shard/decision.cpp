@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "events/projection/known_events.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::shard {
@@ -37,7 +38,7 @@ record::Draft draft(const DecisionContext& context, std::string_view stream_kind
   event.stream_kind = stream_kind;
   event.stream_id = stream_id;
   event.type = type;
-  event.schema_version = 1;
+  event.schema_version = projection::schema_version_known;
   event.actor = context.actor;
   event.event_id = context.ids.next(context.now);
   event.time = context.now;

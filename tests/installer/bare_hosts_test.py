@@ -255,6 +255,7 @@ class OnBareHosts(unittest.TestCase):
             shutil.copy(made, host.path("/tmp"))
         program = f"/opt/travertine/{FIRST}/bin/travd"
         host.run(f"dpkg -i /tmp/travertine-{FIRST}_amd64.deb && {program} --version && dpkg -r travertine-{FIRST} && ! test -e {program}")
+        self.runs_elsewhere(host)
         listed = subprocess.run(("rpm", "-qpl", str(output / f"travertine-{FIRST}.x86_64.rpm")), capture_output=True, text=True, check=True)
         self.assertIn(program, listed.stdout.splitlines())
         image = host.path("/tmp/image")
@@ -270,6 +271,35 @@ class OnBareHosts(unittest.TestCase):
         (image / "root/proc").mkdir(parents=True)
         subprocess.run(("tar", "-C", str(image / "root"), "-xzf", str(blob_of(manifest["layers"][0]))), check=True)
         self.assertIn("travd", host.run(f"mount -t proc proc /tmp/image/root/proc && chroot /tmp/image/root {entrypoint[0]} --version").stdout)
+
+    def runs_elsewhere(self, host: bare_host.BareHost) -> None:
+        """Both packages in folders that an operator chose, and nothing in /opt."""
+        def rpm(*words: str) -> None:
+            # On the bare host, which has no rpm: its files and its sh. Its own packages are not in the database of rpm.
+            done = subprocess.run(("rpm", f"--root={host.tree}", "--nodeps", *words), capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+        rpm("--prefix=/srv/by rpm", "-i", f"{host.tree}/tmp/travertine-{FIRST}.x86_64.rpm")
+        host.run(f"dpkg-deb --extract /tmp/travertine-{FIRST}_amd64.deb /srv/deb && sh /srv/deb/opt/travertine/{FIRST}/share/relocate.sh")
+        self.assertFalse(host.path("/opt/travertine").exists())
+        for home in (f"/srv/by rpm/{FIRST}", f"/srv/deb/opt/travertine/{FIRST}"):
+            # travd with what it starts: the process of an isolated plugin.
+            host.run(f"""cd '{home}/bin'; export TRAV_CONFIG_DIR=/tmp/config; rm -rf /tmp/config /tmp/data
+                ./travd --data /tmp/data >/tmp/travd.out 2>&1 & travd=$!
+                until [ -s /tmp/data/operator.token ] && ./trav login --url {URL} --token "$(cat /tmp/data/operator.token)"; do sleep 0.1; done
+                ./trav tenant create acme && ./trav plugin install ../plugins/github-1.0.0.trvp --tenant acme --yes
+                ./trav plugin validate ../plugins/github-1.0.0.trvp
+                test "$(readlink /proc/$travd/exe)" = '{home}/bin/travd' && grep -q '{home}/lib/libc.so.6' /proc/$travd/maps
+                ! grep -q /opt /proc/$travd/maps
+                kill $travd; wait $travd""")
+            moved = host.run(f"mv '{home}' /srv/moved && ! /srv/moved/bin/trav --version && sh /srv/moved/share/relocate.sh && "
+                             "/srv/moved/bin/trav --version && sh /srv/moved/share/relocate.sh && /srv/moved/bin/trav --version").stdout
+            self.assertIn(FIRST, moved)
+            long = "/srv/" + "/".join(["x" * 100] * 6)
+            refused = host.run(f"mkdir -p {long} && mv /srv/moved {long} && sh {long}/moved/share/relocate.sh", check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("has room for 511. Choose a shorter folder", refused.stdout)
+            host.run(f"rm -rf {long}")
 
     def test_every_library_is_in_the_bills_of_materials_with_a_licence(self) -> None:
         host = self.host("bookworm")
