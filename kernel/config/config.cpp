@@ -10,11 +10,13 @@
 #include <sstream>
 #include <vector>
 
+#include "events/keys/key_file.hpp"
 #include "kernel/config/backup_target.hpp"
 #include "kernel/config/certificate.hpp"
 #include "kernel/config/keys.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 #include "sdk/base/file.hpp"
 #include "sdk/base/nearest.hpp"
 
@@ -324,8 +326,35 @@ std::vector<std::string> credentials_not_here(const Config& config) {
   return lines;
 }
 
+base::Result<std::vector<std::string>> otlp_headers(const Config& config) {
+  constexpr std::string_view key = "telemetry.otlp_headers_file";
+  std::vector<std::string> headers;
+  if (config.telemetry_otlp_headers_file.empty()) return headers;
+  const auto bytes = keys::read_private_file(config.telemetry_otlp_headers_file);
+  if (!bytes) return fail(ErrorCode::invalid, fmt::format("{}: {}", key, bytes.error().message()));
+  std::istringstream lines{std::string(base::as_text(*bytes))};
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const std::string_view text = base::trimmed(line);
+    if (text.empty()) continue;
+    const std::size_t colon = text.find(':');
+    const std::string_view name = text.substr(0, colon);
+    const std::string_view value = colon == std::string_view::npos ? "" : base::trimmed(text.substr(colon + 1));
+    if (!base::is_token(name) || value.empty() || !base::is_field_value(value)) {
+      return fail(ErrorCode::invalid, fmt::format("{}: {} line {} is not of the form `Name: value`", key,
+                                                  config.telemetry_otlp_headers_file, number));
+    }
+    headers.push_back(fmt::format("{}: {}", name, value));
+  }
+  return headers;
+}
+
 base::Status check_files(const Config& config, base::Timestamp now) {
-  TRV_TRY(check_backup_target(config));
+  if (!is_credential(config.backup_credentials_file) && !is_credential(config.backup_ca_file)) {
+    TRV_TRY(check_backup_target(config));
+  }
+  if (!is_credential(config.telemetry_otlp_headers_file)) TRV_TRY(otlp_headers(config));
   const bool has_identity = !is_credential(config.http_certificate_file) && !is_credential(config.http_key_file) &&
                             !is_credential(config.http_client_authority_file);
   if (config.serves_tls() && has_identity) {
@@ -336,6 +365,7 @@ base::Status check_files(const Config& config, base::Timestamp now) {
                          !is_credential(config.kafka_key_file) && !is_credential(config.kafka_password_file);
   if (!config.kafka_brokers.empty() && has_login) TRV_TRY(kafka_settings(config));
   for (const auto& [key, file] : {std::pair("node.cluster_key_file", config.node_cluster_key_file),
+                                  std::pair("telemetry.otlp_ca_file", config.telemetry_otlp_ca_file),
                                   std::pair("plugins.trust", config.plugins_trust)}) {
     if (file.empty() || is_credential(file)) continue;
     if (const auto read = base::read_file(file, pem_bytes_max); !read)

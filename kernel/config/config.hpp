@@ -58,6 +58,13 @@ struct Config {
   std::string log_levels;  ///< of single rooms
   std::string log_format = "text";
   std::uint64_t log_keep_days = 0;
+  std::string telemetry_otlp_endpoint;  ///< empty: nothing is exported
+  std::string telemetry_otlp_headers_file;
+  std::string telemetry_otlp_ca_file;
+  std::uint64_t telemetry_otlp_interval_seconds = 10;
+  std::uint64_t telemetry_traces_percent = 100;
+  std::string telemetry_service_name = "travertine";
+  std::string telemetry_instance;  ///< empty: the node's name
   std::uint64_t snapshots_interval_minutes = 60;
   std::uint64_t snapshots_records = 1'000'000;
   std::uint64_t snapshots_keep = 2;
@@ -151,12 +158,16 @@ struct SetKey {
 [[nodiscard]] base::Result<std::vector<SetKey>> explain_config(const std::optional<std::filesystem::path>& file,
                                                                const Environment& environment);
 
+/// The lines of telemetry.otlp_headers_file, "name: value" each; none where it is not set. Error: invalid, with the
+/// key's name, and with the line's number but not the line.
+[[nodiscard]] base::Result<std::vector<std::string>> otlp_headers(const Config& config);
+
 /// One line for each key whose file is a credential of systemd that this process was not given: travd does not start.
 [[nodiscard]] std::vector<std::string> credentials_not_here(const Config& config);
 
-/// Reads what the keys name and a start needs, but credentials that are not here: the files of Kafka's login and
-/// certificates, of the certificate of the API, which must be valid at this time, of the cluster key, and the trust
-/// file. Error: invalid, with the key's name.
+/// Reads what the keys name and a start needs, but credentials that are not here: the headers of telemetry, the files
+/// of Kafka's login and certificates, of the certificate of the API, which must be valid at this time, of the cluster
+/// key, and the trust file. Error: invalid, with the key's name.
 [[nodiscard]] base::Status check_files(const Config& config, base::Timestamp now);
 
 /// One line for each variable TRAV_… that is not known to travd nor to the other programs of the project, with the

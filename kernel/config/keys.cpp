@@ -77,6 +77,15 @@ base::Status check_origin(std::string_view text) {
   return fail(ErrorCode::invalid, "must be 1 to 200 characters without spaces, control characters and '+'");
 }
 
+base::Status check_endpoint(std::string_view text) {
+  if (text.empty()) return {};
+  const std::size_t host = text.starts_with("http://") ? 7 : text.starts_with("https://") ? 8 : std::string_view::npos;
+  const bool is_bare = text.find_first_of("?#@ ") == std::string_view::npos;
+  if (host < text.size() && text[host] != '/' && text[host] != ':' && is_bare) return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("'{}' is not a URL of http or https without user and query; write https://HOST:4318", text));
+}
+
 base::Status any_text(std::string_view) {
   return {};
 }
@@ -314,6 +323,25 @@ const std::vector<Key>& keys() {
        "that "
        "are kept do not need them. 0: none is ever removed. Read \"What is removed from the log\" below first.",
        false},
+      {"telemetry", "otlp_endpoint", TextKey{&Config::telemetry_otlp_endpoint, "URL", check_endpoint}, "",
+       "Where traces, metrics and the log are sent to over OTLP/HTTP, for example "
+       "`https://collector.example.com:4318`; "
+       "`/v1/traces` and the like are appended. Empty: nothing is sent. See docs/guides/watching.md."},
+      {"telemetry", "otlp_headers_file", TextKey{&Config::telemetry_otlp_headers_file, "path", check_optional_path}, "",
+       "File with headers of those requests, one `Name: value` a line, which its owner alone can read: a login of the "
+       "receiver. Empty: none."},
+      {"telemetry", "otlp_ca_file", TextKey{&Config::telemetry_otlp_ca_file, "path", check_optional_path}, "",
+       "PEM file of the authorities that sign the receiver's certificate. Empty: those that the system trusts."},
+      {"telemetry", "otlp_interval_seconds", IntegerKey{&Config::telemetry_otlp_interval_seconds, 1, 3600}, "s",
+       "The time from one export of metrics to the next; traces and lines of the log wait no longer."},
+      {"telemetry", "traces_percent", IntegerKey{&Config::telemetry_traces_percent, 0, 100}, "%",
+       "How many of the requests that come without a trace begin one that is exported. A request with a `traceparent` "
+       "is "
+       "exported if that says so."},
+      {"telemetry", "service_name", TextKey{&Config::telemetry_service_name, "text", check_not_empty}, "",
+       "The `service.name` of what is exported."},
+      {"telemetry", "instance", TextKey{&Config::telemetry_instance, "text", any_text}, "",
+       "The `service.instance.id` of what is exported. Empty: the node's name."},
       {"snapshots", "interval_minutes", IntegerKey{&Config::snapshots_interval_minutes, 0, 525'600}, "minutes",
        "The age of a shard's newest snapshot at which another is taken, where records came since. 0: none is taken.",
        false},

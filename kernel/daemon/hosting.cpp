@@ -154,8 +154,9 @@ plugin_host::CrashSink crash_recorder(node::Node& node, std::shared_ptr<spdlog::
   };
 }
 
-plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
-  return [logger = std::move(logger)](const plugin_host::LogLine& line) {
+plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger, const Tracing* tracing) {
+  return [logger = std::move(logger), tracing](const plugin_host::LogLine& line) {
+    if (tracing != nullptr && line.span != nullptr) tracing->ended(line);
     using enum plugin_host::LogLevel;
     const auto level = line.level == debug     ? logging::Level::debug
                        : line.level == info    ? logging::Level::info

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernel/config/config.hpp"
+#include "kernel/daemon/tracing.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/isolation.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
@@ -45,7 +46,8 @@ struct Hosting {
 /// Records each crash of a plugin's process where its tenant lives. `node` outlives what is returned.
 [[nodiscard]] plugin_host::CrashSink crash_recorder(node::Node& node, std::shared_ptr<spdlog::logger> logger);
 
-/// Lines of plugins in the daemon's log.
-[[nodiscard]] plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger);
+/// Lines of plugins in the daemon's log; the spans among them go to `tracing`, too, where it is not null. It outlives
+/// what is returned.
+[[nodiscard]] plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger, const Tracing* tracing);
 
 }  // namespace trv::daemon

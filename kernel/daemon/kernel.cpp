@@ -41,8 +41,14 @@ std::size_t effects_of_shard(const config::Config& config) {
 
 }  // namespace
 
-Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random, const logging::Log& log)
-    : config_(std::move(config)), clock_(clock), random_(random), log_(log), logger_(log.of(logging::Room::daemon)) {}
+Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random, const logging::Log& log,
+               otlp::Exporter* exporter)
+    : config_(std::move(config)),
+      clock_(clock),
+      random_(random),
+      log_(log),
+      exporter_(exporter),
+      logger_(log.of(logging::Room::daemon)) {}
 
 Kernel::~Kernel() {
   stop();
@@ -142,7 +148,8 @@ base::Status Kernel::compose(StartReport& report) {
   egress::BrokerConfiguration broker;
   broker.allow_private_network = config_.egress_allow_private_network;
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
-  parts.http_calls = std::make_unique<effects::HttpCalls>(*parts.broker, *parts.connections, *parts.secrets, clock_);
+  parts.make_tracing(config_, random_, exporter_);
+  parts.http_calls = std::make_unique<effects::HttpCalls>(parts.sender(), *parts.connections, *parts.secrets, clock_);
   // A node that is alone knows which packages it is about to name.
   TRV_TRY_ASSIGN(parts.archives, open_blobs("packages", package::package_bytes_max,
                                             parts.cluster ? base::left_over_after : base::Duration(0)));
@@ -161,8 +168,9 @@ base::Status Kernel::compose(StartReport& report) {
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
   if (!scripts) return base::fail(std::move(scripts).error().in("run.languages"));
   parts.process_calls = std::make_unique<effects::ProcessCalls>(*std::move(scripts));
-  TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
-                                                               plugin_log(log_.of(logging::Room::plugins))));
+  TRV_TRY_ASSIGN(parts.plugins,
+                 plugin_host::PluginHost::start(hosting, *parts.packages, parts.sender(), clock_,
+                                                plugin_log(log_.of(logging::Room::plugins), parts.tracing.get())));
   parts.follower = std::make_unique<plugin_host::PackageFollower>(plugin_host::FollowedPackages{
       .platform = parts.node->platform().projection(),
       .tenancy = parts.node->platform().tenancy(),
@@ -203,7 +211,12 @@ base::Status Kernel::compose(StartReport& report) {
     http.tls = [&certificate = *parts.certificate] { return certificate.context(); };
   }
   parts.make_watch(config_);
-  http.on_answered = [&watch = *parts.watch](const http::Request& request, int status, base::Duration took) {
+  if (parts.tracing) {
+    http.begin_trace = [&tracing = *parts.tracing](const http::Request& request) { return tracing.begin(request); };
+  }
+  http.on_answered = [&watch = *parts.watch, tracing = parts.tracing.get()](const http::Request& request, int status,
+                                                                            base::Duration took) {
+    if (tracing != nullptr) tracing->answered(request, status, took);
     // Another node has counted what it forwards.
     if (request.route().starts_with("/v1/") && !request.is_from_node()) watch.answered(status, took);
   };
@@ -225,7 +238,8 @@ base::Status Kernel::compose(StartReport& report) {
                                           .health = [&watch = *parts.watch] { return watch.health(); },
                                           .status = [&watch = *parts.watch] { return watch.status(); }},
                              .certificate_ends = [&parts] { return parts.certificate_ends(); },
-                             .backups = parts.backups.get()};
+                             .backups = parts.backups.get(),
+                             .exporter = exporter_};
   parts.server =
       std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, log_.of(logging::Room::http));
   TRV_TRY(parts.server->start());
@@ -263,6 +277,9 @@ base::Status Kernel::compose(StartReport& report) {
   if (parts.backups) parts.backups->start();
   parts.mover->start();
   parts.watch->start();
+  if (exporter_ != nullptr) {
+    exporter_->start([ports] { return gateway::collect_metrics(ports); }, log_.of(logging::Room::telemetry));
+  }
   if (parts.cluster) TRV_TRY(join(report));
   // Last: a start that fails has not used up the token that it could not show.
   TRV_TRY_ASSIGN(const bool owns_platform, first_start(report));
@@ -416,6 +433,8 @@ void Kernel::stop() {
   }
   parts.process_calls.reset();
   if (parts.broker) parts.broker->stop();
+  // While what its metrics are of is still there.
+  if (exporter_ != nullptr) exporter_->stop();
   if (parts.node) {
     if (const auto stopped = parts.node->stop(); !stopped) logger_->warn("{}", stopped.error().message());
   }

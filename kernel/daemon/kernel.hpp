@@ -11,6 +11,7 @@
 
 #include "kernel/config/config.hpp"
 #include "kernel/logging/log.hpp"
+#include "kernel/otlp/exporter.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
@@ -40,9 +41,10 @@ struct StartReport {
 /// The shards of a log with everything around them. start() and stop() from one thread.
 class Kernel {
  public:
-  /// `clock`, `random` and `log` must outlive the kernel; `random` is used from several threads and must be fit for
-  /// keys.
-  Kernel(config::Config config, const base::Clock& clock, base::Random& random, const logging::Log& log);
+  /// `clock`, `random`, `log` and `exporter` (null: nothing is exported) must outlive the kernel; `random` is used from
+  /// several threads and must be fit for keys.
+  Kernel(config::Config config, const base::Clock& clock, base::Random& random, const logging::Log& log,
+         otlp::Exporter* exporter = nullptr);
   ~Kernel();
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
@@ -84,6 +86,7 @@ class Kernel {
   const base::Clock& clock_;
   base::Random& random_;
   const logging::Log& log_;
+  otlp::Exporter* const exporter_;
   const std::shared_ptr<spdlog::logger> logger_;
   std::unique_ptr<Parts> parts_;
   std::stop_source ending_;

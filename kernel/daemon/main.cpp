@@ -45,9 +45,30 @@ logging::Levels levels_of(const config::Config& config) {
   return *levels;
 }
 
-logging::Log make_log(const config::Config& config, const config::Environment& environment) {
+/// Null where the configuration names no receiver.
+base::Result<std::unique_ptr<otlp::Exporter>> make_exporter(const config::Config& config, const base::Clock& clock,
+                                                            base::Random& random) {
+  if (config.telemetry_otlp_endpoint.empty()) return nullptr;
+  TRV_TRY_ASSIGN(auto headers, config::otlp_headers(config));
+  const std::string instance =
+      config.telemetry_instance.empty() ? daemon::node_name(config) : config.telemetry_instance;
+  otlp::ExporterOptions options{.endpoint = config.telemetry_otlp_endpoint,
+                                .headers = std::move(headers),
+                                .authority_file = config.telemetry_otlp_ca_file,
+                                .from = {.resource = {{"service.name", config.telemetry_service_name},
+                                                      {"service.instance.id", instance},
+                                                      {"service.version", std::string(daemon::version())}},
+                                         .version = std::string(daemon::version())},
+                                .interval = std::chrono::seconds(config.telemetry_otlp_interval_seconds)};
+  return otlp::Exporter::make(std::move(options), clock, random);
+}
+
+logging::Log make_log(const config::Config& config, const config::Environment& environment, otlp::Exporter* exporter) {
+  logging::Listener listener;
+  if (exporter != nullptr) listener = [exporter](const logging::Line& line) { exporter->add(line); };
   return logging::Log::to_standard_error(config.log_format == "json" ? logging::Format::json : logging::Format::text,
-                                         daemon::is_journal(environment, STDERR_FILENO), levels_of(config));
+                                         daemon::is_journal(environment, STDERR_FILENO), levels_of(config),
+                                         std::move(listener));
 }
 
 // SIGHUP. All of it is applied, or nothing.
@@ -222,7 +243,14 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "travd: {}\n", config.error().message());
     return exit_usage;
   }
-  logging::Log log = make_log(*config, environment);
+  const base::SystemClock clock;
+  base::SystemRandom random;
+  const auto exporter = make_exporter(*config, clock, random);
+  if (!exporter) {
+    fmt::print(stderr, "travd: {}\n", exporter.error().message());
+    return exit_usage;
+  }
+  logging::Log log = make_log(*config, environment, exporter->get());
   // What is wrong before there is a log to read is a sentence for the person who starts it; programs that read lines
   // get lines.
   const auto say = [&](logging::Level level, const std::string& line) {
@@ -238,9 +266,7 @@ int main(int argc, char** argv) {
   config->http_socket = supervisor->socket();
   if (const auto warning = daemon::raise_open_files(*config)) say(logging::Level::warning, *warning);
 
-  const base::SystemClock clock;
-  base::SystemRandom random;
-  daemon::Kernel kernel(*config, clock, random, log);
+  daemon::Kernel kernel(*config, clock, random, log, exporter->get());
   if (take_over) kernel.take_over();
   auto starting = std::async(std::launch::async, [&kernel] { return kernel.start(); });
   bool is_ended = false;

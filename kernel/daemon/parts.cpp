@@ -34,6 +34,7 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
     log_lines.of(logging::Room::shard)->error("commands fail: {}", error.message());
   };
   observer.room = [this] { return room->check(); };
+  if (tracing) observer.spans = tracing->spans();
   observer.claimed = [this](const log::Claim& claim) {
     log_lines.of(logging::Room::shard)
         ->debug("shard {}: claimed with epoch {}; the next record is {}", claim.shard.value(), claim.epoch.value(),
@@ -126,7 +127,19 @@ effects::DispatcherPorts Kernel::Parts::effect_ports(node::Shard& shard, effects
     recorder.park(effect, deaths, std::move(done));
   };
   ports.report = [this](const std::string& line) { log_lines.of(logging::Room::effects)->error("{}", line); };
-  return ports;
+  return tracing ? tracing->traced(std::move(ports)) : ports;
+}
+
+void Kernel::Parts::make_tracing(const config::Config& config, base::Random& random, otlp::Exporter* exporter) {
+  if (exporter == nullptr) return;
+  tracing = std::make_unique<Tracing>([exporter](trace::Span span) { exporter->add(std::move(span)); },
+                                      config.telemetry_traces_percent, clock, random);
+  traced_sender = std::make_unique<egress::TracedSender>(*broker, tracing->spans(), clock);
+}
+
+egress::HttpSender& Kernel::Parts::sender() const {
+  if (traced_sender) return *traced_sender;
+  return *broker;
 }
 
 void Kernel::Parts::make_mover() {

@@ -18,11 +18,13 @@
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/served_certificate.hpp"
 #include "kernel/daemon/sources.hpp"
+#include "kernel/daemon/tracing.hpp"
 #include "kernel/daemon/watch.hpp"
 #include "kernel/daemon/watch_brokers.hpp"
 #include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
 #include "kernel/effects/process_calls.hpp"
+#include "kernel/egress/traced_sender.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/http/server.hpp"
 #include "kernel/http/workers.hpp"
@@ -56,7 +58,9 @@ struct Kernel::Parts {
   std::unique_ptr<http::Workers> secret_follower;
   std::unique_ptr<http::Workers> blob_workers;  ///< for the files of plugins' blobs
   std::unique_ptr<ProjectedConnections> connections;
-  std::unique_ptr<effects::HttpCalls> http_calls;  ///< of the broker; its requests end first
+  std::unique_ptr<Tracing> tracing;                     ///< null where nothing is exported
+  std::unique_ptr<egress::TracedSender> traced_sender;  ///< of the broker; null where nothing is exported
+  std::unique_ptr<effects::HttpCalls> http_calls;       ///< of the broker; its requests end first
   std::unique_ptr<egress::Broker> broker;
   std::unique_ptr<effects::ProcessCalls> process_calls;
   std::unique_ptr<blob::FolderBlobStore> archives;  ///< of packages
@@ -87,6 +91,9 @@ struct Kernel::Parts {
   /// Why this process takes no requests whatever its shards say; empty: it does.
   [[nodiscard]] std::string why_not_ready() const;
   [[nodiscard]] std::optional<base::Timestamp> certificate_ends() const;
+  void make_tracing(const config::Config& config, base::Random& random, otlp::Exporter* exporter);
+  /// The broker, or what makes its requests parts of traces.
+  [[nodiscard]] egress::HttpSender& sender() const;
   void make_mover();
   void make_snapshot_keeper(const config::Config& config);
   void make_watch(const config::Config& config);

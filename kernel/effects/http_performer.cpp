@@ -14,6 +14,7 @@
 #include "kernel/egress/url.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "kernel/trace/context.hpp"
 #include "sdk/base/bytes.hpp"
 
 namespace trv::effects {
@@ -53,6 +54,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
       : calls_(calls),
         tenant_(effect.tenant),
         key_(effect.key),
+        traceparent_(effect.traceparent),
         was_begun_before_(try_number > 1),
         deadline_(left > base::Duration::zero() ? calls.clock_.monotonic() + left : base::Duration::max()),
         done_(std::move(done)) {
@@ -111,6 +113,10 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
   /// `then` is called with the answer; where there is none, the try ends.
   void send(egress::Request request, std::string_view what, Answer then) {
     request.tenant = tenant_;
+    if (trace::Context::parse(traceparent_) && request.headers.size() < egress::request_headers_max &&
+        !egress::has_header(request.headers, "traceparent")) {
+      request.headers.push_back({"traceparent", traceparent_});
+    }
     if (deadline_ != base::Duration::max()) {
       const base::Duration left = deadline_ - calls_.clock_.monotonic();
       if (left <= base::Duration::zero()) {
@@ -172,6 +178,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     shard::Effect effect;
     effect.tenant = tenant_;
     effect.key = key_;
+    effect.traceparent = traceparent_;
     effect.operation = "GET";
     const base::Duration left =
         deadline_ == base::Duration::max() ? base::Duration::zero() : deadline_ - calls_.clock_.monotonic();
@@ -380,6 +387,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
   HttpCalls& calls_;
   const base::TenantId tenant_;
   const std::string key_;
+  const std::string traceparent_;
   const bool was_begun_before_;  ///< and the process ended before its outcome was recorded
   const base::Duration deadline_;
   TryDone done_;

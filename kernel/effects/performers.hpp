@@ -33,7 +33,7 @@ namespace trv::effects {
 class HttpCalls {
  public:
   /// All outlive this.
-  HttpCalls(egress::Broker& broker, egress::ConnectionSource& connections, egress::SecretSource& secrets,
+  HttpCalls(egress::HttpSender& broker, egress::ConnectionSource& connections, egress::SecretSource& secrets,
             const base::Clock& clock)
       : broker_(broker), connections_(connections), secrets_(secrets), clock_(clock), memory_(clock) {}
 
@@ -44,7 +44,7 @@ class HttpCalls {
  private:
   class Call;
 
-  egress::Broker& broker_;
+  egress::HttpSender& broker_;
   egress::ConnectionSource& connections_;
   egress::SecretSource& secrets_;
   const base::Clock& clock_;

@@ -1,3 +1,5 @@
+#include <prometheus/text_serializer.h>
+
 #include "kernel/gateway/metrics.hpp"
 #include "kernel/gateway/openapi.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -60,12 +62,8 @@ void add_system_routes(http::Router& router, const node::Node& node, std::functi
 
 http::Router make_router(const Ports& ports) {
   http::Router router;
-  const auto deliveries = std::make_shared<DeliveryCounts>();
-  add_system_routes(router, ports.node, ports.why_not_ready, [ports, deliveries] {
-    return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host, ports.snapshots, *deliveries,
-                          ports.watching.now(), ports.certificate_ends(),
-                          ports.backups == nullptr ? std::nullopt : std::optional(ports.backups->figures()));
-  });
+  add_system_routes(router, ports.node, ports.why_not_ready,
+                    [ports] { return prometheus::TextSerializer().Serialize(collect_metrics(ports)); });
   add_status_routes(router, ports.watching);
   add_tenant_routes(router, ports.node, ports.random);
   add_token_routes(router, ports.node, ports.random);
@@ -86,7 +84,7 @@ http::Router make_router(const Ports& ports) {
   add_effect_routes(router, ports.node);
   add_event_routes(router, ports.node, ports.blobs);
   add_webhook_routes(router, ports.node, ports.packages.host, ports.secrets.store, ports.blobs);
-  add_hook_routes(router, ports.node, ports.secrets, ports.blobs, ports.random, deliveries);
+  add_hook_routes(router, ports.node, ports.secrets, ports.blobs, ports.random, ports.deliveries);
   add_audit_routes(router, ports.node, ports.signer);
   add_node_routes(router, ports.node, ports.nodes);
   add_snapshot_routes(router, ports.node, ports.snapshots, ports.snapshot_keeper);

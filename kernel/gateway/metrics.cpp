@@ -1,7 +1,6 @@
 #include "kernel/gateway/metrics.hpp"
 
 #include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +9,7 @@
 #include <vector>
 
 #include "events/lmdb/table.hpp"
-#include "kernel/egress/broker.hpp"
+#include "kernel/gateway/routes.hpp"
 #include "kernel/workflow/instance/row.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -37,7 +36,7 @@ class Families {
     metric.label = std::move(labels);
     add(std::move(name), std::move(help), MetricType::Gauge, std::move(metric));
   }
-  [[nodiscard]] const std::vector<MetricFamily>& all() const { return families_; }
+  [[nodiscard]] std::vector<MetricFamily> all() && { return std::move(families_); }
 
   void add(std::string name, std::string help, MetricType type, ClientMetric metric) {
     if (families_.empty() || families_.back().name != name) {
@@ -304,32 +303,47 @@ void add_backups(Families& families, const recovery::Figures& backups) {
              backups.recovery_time);
 }
 
+void add_exports(Families& families, const otlp::ExportFigures& figures) {
+  constexpr auto* items = "travertine_telemetry_items_total";
+  constexpr auto* help = "Spans, points of metrics and lines of the log for the receiver, by what became of them.";
+  const auto each = [&](auto add) {
+    for (std::size_t i = 0; i < figures.size(); ++i) add(std::string(otlp::signal_names[i]), figures[i]);
+  };
+  each([&](const std::string& signal, const otlp::SignalFigures& of) {
+    families.counter(items, help, of.taken, {{"signal", signal}, {"outcome", "taken"}});
+    families.counter(items, help, of.refused, {{"signal", signal}, {"outcome", "refused"}});
+    families.counter(items, help, of.overflow, {{"signal", signal}, {"outcome", "overflow"}});
+  });
+  each([&](const std::string& signal, const otlp::SignalFigures& of) {
+    families.counter("travertine_telemetry_failures_total", "Requests to the receiver of telemetry that failed.",
+                     of.failures, {{"signal", signal}});
+  });
+}
+
 }  // namespace
 
-std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
-                           const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots,
-                           const DeliveryCounts& deliveries, const telemetry::Sample& process,
-                           std::optional<base::Timestamp> certificate_ends,
-                           const std::optional<recovery::Figures>& backups) {
+std::vector<MetricFamily> collect_metrics(const Ports& ports) {
   Families families;
+  const telemetry::Sample process = ports.watching.now();
   add_requests(families, process.requests);
   add_process(families, process);
-  add_shards(families, node);
-  add_snapshots(families, node, snapshots);
-  add_effects(families, effects);
-  add_outboxes(families, node);
-  add_filter_failures(families, node);
-  add_egress(families, broker.metrics());
-  const auto of_plugins = plugins.metrics();
+  add_shards(families, ports.node);
+  add_snapshots(families, ports.node, ports.snapshots);
+  add_effects(families, ports.effects);
+  add_outboxes(families, ports.node);
+  add_filter_failures(families, ports.node);
+  add_egress(families, ports.broker.metrics());
+  const auto of_plugins = ports.packages.host.metrics();
   add_plugins(families, of_plugins);
   add_numbers_of_plugins(families, of_plugins);
-  add_deliveries(families, deliveries);
-  if (certificate_ends) {
+  add_deliveries(families, *ports.deliveries);
+  if (const auto ends = ports.certificate_ends()) {
     families.gauge("travertine_certificate_expiry_timestamp_seconds", "When the certificate of the API expires.",
-                   static_cast<std::uint64_t>(certificate_ends->ms() / 1000));
+                   static_cast<std::uint64_t>(ends->ms() / 1000));
   }
-  if (backups) add_backups(families, *backups);
-  return prometheus::TextSerializer().Serialize(families.all());
+  if (ports.backups != nullptr) add_backups(families, ports.backups->figures());
+  if (ports.exporter != nullptr) add_exports(families, ports.exporter->figures());
+  return std::move(families).all();
 }
 
 }  // namespace trv::gateway

@@ -1,10 +1,13 @@
 #pragma once
 // The routes of the API, one file per noun. What a function is given must outlive the router.
 
+#include <prometheus/metric_family.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "events/blob/blob_store.hpp"
 #include "events/projection/snapshot_keeper.hpp"
@@ -18,6 +21,7 @@
 #include "kernel/http/workers.hpp"
 #include "kernel/node/forwarder.hpp"
 #include "kernel/node/node.hpp"
+#include "kernel/otlp/exporter.hpp"
 #include "kernel/plugin_host/package_follower.hpp"
 #include "kernel/recovery/schedule.hpp"
 #include "kernel/trust/policy.hpp"
@@ -110,7 +114,14 @@ struct Ports {
   /// Until when clients accept the certificate of the API; nullopt: it has none.
   std::function<std::optional<base::Timestamp>()> certificate_ends = [] { return std::nullopt; };
   const recovery::Schedule* backups = nullptr;  ///< null: this process takes none
+  const otlp::Exporter* exporter = nullptr;     ///< null: nothing is exported
+  /// Of every router with these ports together.
+  std::shared_ptr<DeliveryCounts> deliveries = std::make_shared<DeliveryCounts>();
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);
+
+/// Every counter and gauge of the kernel, as of now: what `/metrics` shows and what is exported. Names follow the
+/// Prometheus rules: base units, _total for counters. Any thread.
+[[nodiscard]] std::vector<prometheus::MetricFamily> collect_metrics(const Ports& ports);
 
 }  // namespace trv::gateway

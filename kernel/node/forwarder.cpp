@@ -50,11 +50,13 @@ Headers headers_of(const http::Request& request, const std::string& forwarded) {
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const http::Field field = request.header_at(i);
     // An empty value is written with ';', or curl leaves the header out.
+    if (base::equal_ignoring_case(field.name, "traceparent")) continue;
     if (is_passed_on(field.name)) {
       add(headers, fmt::format("{}{} {}", field.name, field.value.empty() ? ";" : ":", field.value));
     }
   }
   add(headers, fmt::format("X-Request-Id: {}", request.id()));
+  if (!request.traceparent().empty()) add(headers, fmt::format("traceparent: {}", request.traceparent()));
   add(headers, fmt::format("{}: {}", forwarded_header, forwarded));
   add(headers, fmt::format("{}: {}", http::client_address_header, request.remote_address()));
   for (const std::string& name : request.certificate_names()) {

@@ -189,6 +189,38 @@ base::Status Shard::move_and_wait(
   return submit_and_wait(std::move(command));
 }
 
+void Shard::submit(shard::Command command) {
+  // One that waited for something and comes again has its span already.
+  if (observer_.spans && command.preparations == 0) add_span(command);
+  processor_->submit(std::move(command));
+}
+
+// What the command leads to is a part of it: its events, and their effects, have its place in the trace.
+void Shard::add_span(shard::Command& command) {
+  const auto context = trace::Context::parse(command.traceparent);
+  if (!context || !context->is_sampled) return;
+  trace::Span span{
+      .context = context->child(fmt::format("command {} {} {}", id().value(), clock_.now().ns(), ++traced_)),
+      .parent = context->span,
+      .name = "command",
+      .began = clock_.now(),
+      .attributes = {{"tenant", command.tenant.value()}, {"shard", std::to_string(id().value())}}};
+  command.traceparent = span.context.to_traceparent();
+  command.done = [this, span = std::move(span),
+                  done = std::move(command.done)](const base::Result<shard::Applied>& outcome) mutable {
+    span.ended = clock_.now();
+    span.is_failed = !outcome;
+    if (!outcome) {
+      span.problem = base::to_string(outcome.error().code());
+    } else if (outcome->first <= outcome->last) {
+      span.attributes.emplace_back("first_record", std::to_string(outcome->first.value()));
+      span.attributes.emplace_back("last_record", std::to_string(outcome->last.value()));
+    }
+    observer_.spans(std::move(span));
+    done(outcome);
+  };
+}
+
 base::Status Shard::submit_and_wait(shard::Command command) {
   TRV_EXPECTS(processor_ != nullptr);
   std::promise<base::Status> promise;

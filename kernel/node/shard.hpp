@@ -14,6 +14,7 @@
 #include "kernel/node/event_feed.hpp"
 #include "kernel/node/shard_stores.hpp"
 #include "kernel/shard/shard_processor.hpp"
+#include "kernel/trace/span.hpp"
 #include "kernel/workflow/instance/decisions.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
@@ -41,6 +42,8 @@ struct ShardObserver {
   std::function<void(log::ShardId, log::Lsn last)> committed = {};
   /// See EventFeed::HandOver. May be empty.
   EventFeed::HandOver hand_over = {};
+  /// Takes a span of each command of a sampled trace. May be empty.
+  trace::SpanSink spans = {};
 };
 
 /// open(), start() and stop() from one thread; everything else from any thread.
@@ -120,7 +123,7 @@ class Shard {
   /// Behind all of the tenant's events that are committed now.
   [[nodiscard]] base::Result<record::Lsn> last_place(const base::TenantId& tenant) const;
 
-  void submit(shard::Command command) { processor_->submit(std::move(command)); }
+  void submit(shard::Command command);
   /// Decides as the kernel and waits until that is durable, or refused. Not on the shard's thread.
   [[nodiscard]] base::Status decide_and_wait(
       base::TenantId tenant,
@@ -145,6 +148,7 @@ class Shard {
   [[nodiscard]] std::string why_not_ready() const;
 
  private:
+  void add_span(shard::Command& command);
   Shard(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs, const catalog::EventCatalog& catalog,
         const base::Clock& clock, base::Random& random);
   [[nodiscard]] base::Status open_projection(const ShardPlace& place);
@@ -164,6 +168,7 @@ class Shard {
   EventHistory history_;
   EventFeed feed_;
   ShardObserver observer_;
+  std::atomic<std::uint64_t> traced_ = 0;  ///< commands that were given a span
   std::unique_ptr<shard::ShardProcessor> processor_;
   std::unique_ptr<http::Workers> aside_;  ///< a thread beside the writer's
   log::Lsn applied_at_open_;

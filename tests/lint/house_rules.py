@@ -38,6 +38,7 @@ NETWORK = {
     "kernel/s3/": "the client of an object storage",
     "kernel/node/forwarder.cpp": "sends requests on to other nodes",
     "kernel/sandbox/": "socket pairs to sandboxed processes; names of the families that it forbids",
+    "kernel/otlp/": "sends telemetry to its receiver",
     "kernel/node/peer_watch.cpp": "notices that other nodes end",
     "kernel/plugin_host/": "socket pairs to sandboxed children",
     "installer/steps/": "holds the socket of travd; asks it whether it is ready",
