@@ -13,6 +13,7 @@
 #include <future>
 #include <string_view>
 
+#include "kernel/daemon/cluster.hpp"
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/kernel.hpp"
 #include "kernel/daemon/process.hpp"
