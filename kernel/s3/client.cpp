@@ -78,6 +78,8 @@ struct Client::Answer {
   bool is_too_large = false;
 
   [[nodiscard]] std::string code() const { return text_of(base::as_text(body), "Code"); }
+  /// 404 says as well that a bucket or a user is not there.
+  [[nodiscard]] bool is_no_object() const { return status == not_found && code() == "NoSuchKey"; }
   /// The same request may succeed later.
   [[nodiscard]] bool may_pass() const {
     const std::string text = code();
@@ -266,7 +268,9 @@ base::Error Client::refusal(const Request& request, const Answer& answer) const 
                     "storage {}; set this machine's clock",
                     url, clock_.now().to_rfc3339(), answer.date.empty() ? "another time" : answer.date));
   }
-  if (code == "InvalidAccessKeyId" || code == "InvalidToken" || code == "ExpiredToken") {
+  // The last is what the Versity gateway says.
+  if (code == "InvalidAccessKeyId" || code == "InvalidToken" || code == "ExpiredToken" ||
+      code == "XAdminUserNotFound") {
     return denied(fmt::format("{} does not take the access key '{}' ({}): {}; put one that is valid into {}", url,
                               settings_.credentials.key_id, code, said, settings_.credentials_from));
   }
@@ -316,7 +320,7 @@ Result<base::Bytes> Client::get(const std::string& key, std::size_t bytes_max) {
     return fail(ErrorCode::too_large, fmt::format("{} has more than {} bytes", object_text(key), bytes_max));
   }
   if (is_good(answer.status)) return std::move(answer.body);
-  if (answer.status == not_found && answer.code() != "NoSuchBucket") {
+  if (answer.is_no_object()) {
     return fail(ErrorCode::not_found, fmt::format("{} does not exist", object_text(key)));
   }
   return fail(refusal(request, answer));
@@ -333,7 +337,7 @@ Result<bool> Client::put(const std::string& key, base::BytesView bytes, const ba
 base::Status Client::remove(const std::string& key) {
   const Request request{.method = "DELETE", .key = key, .sha256 = base::sha256({})};
   TRV_TRY_ASSIGN(const Answer answer, send(request));
-  if (is_good(answer.status) || (answer.status == not_found && answer.code() != "NoSuchBucket")) return {};
+  if (is_good(answer.status) || answer.is_no_object()) return {};
   return fail(refusal(request, answer));
 }
 

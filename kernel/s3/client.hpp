@@ -3,7 +3,7 @@
 // to 504, SlowDown, a connection that breaks, an answer that is cut off) is tried again, later each time.
 //
 // One thread at a time. Errors of every function: unavailable (no answer, or none that helps, after all tries); denied
-// (the storage refuses: credentials, clock, bucket, region; says which and what to do); invalid (ca_file is no file of
+// (the storage refuses: credentials, clock, bucket, region; says which and what to do); invalid (ca_file does not hold
 // certificates); cancelled (`stop`).
 
 #include <cstddef>

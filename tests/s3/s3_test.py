@@ -27,7 +27,7 @@ SERVER = HERE / "server.sh"
 BUILD = pathlib.Path()
 TARGET = "s3://backups/acme/one"
 WAIT_S = 120
-NO_BACKUP, FAULT, USAGE, UNREACHABLE = 1, 4, 2, 3
+NO_BACKUP, FAULT, USAGE, UNREACHABLE = 1, 4, 2, 5
 
 
 def free_port():
@@ -102,6 +102,7 @@ class Storage(unittest.TestCase):
 
     def test_what_was_backed_up_comes_back_and_is_the_live_state(self):
         host = self.start_travd()
+        token = host.line("trav login").split()[-1]
         said = self.create()
         key = re.search(r"travertine-backup\S+", said)[0]
         host.trav("tenant", "create", "beta", "--name", "Beta")
@@ -132,6 +133,7 @@ class Storage(unittest.TestCase):
             self.assertLess(time.monotonic(), until, out.read_text())
             time.sleep(0.05)
         host.environment["TRAV_URL"] = re.search(r"is ready at (http://[0-9.:]+)", out.read_text())[1]
+        host.trav("login", "--url", host.environment["TRAV_URL"], "--token", token)
         self.assertIn("beta", host.trav("tenant", "list"))
 
     def test_a_configuration_says_how_the_storage_is_reached(self):

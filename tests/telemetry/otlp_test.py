@@ -161,7 +161,7 @@ def main() -> int:
                                      stderr=subprocess.STDOUT)
         try:
             until(lambda: "trav tenant create" in out.read_text(), "travd is not ready")
-            url = re.search(r"http://127[0-9.:]+", out.read_text()).group()
+            url = re.search(r"is ready at (http://[0-9.:]+)", out.read_text()).group(1)
             operator = re.search(r"--token (trv_\S+)", out.read_text()).group(1)
 
             def ask(method, path, token, body, kind="application/json", **more):
@@ -199,6 +199,8 @@ def main() -> int:
             names = set(re.findall(r"^# TYPE (\S+)", shown, re.MULTILINE))
             metrics = until(receiver.metrics, f"no metrics came: {receiver.problems}")
             assert names == set(metrics), names ^ set(metrics)
+            guide = (pathlib.Path(__file__).resolve().parents[2] / "docs/guides/watching.md").read_text()
+            assert all(f"| `{name}` |" in guide for name in names), [name for name in names if f"| `{name}` |" not in guide]
             assert metrics["travertine_records_total"].sum.is_monotonic
             assert metrics["travertine_http_request_duration_seconds"].histogram.data_points[0].bucket_counts
             until(lambda: any("is none" in line.body.string_value for line in receiver.lines()), "no line of the log came")

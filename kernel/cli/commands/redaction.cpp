@@ -81,19 +81,19 @@ bool is_place_in_trace(std::string_view name, std::string_view value) {
   return size > 0 && value.size() == size && value.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-bool is_clean(std::string_view text) {
+bool is_clean_text(std::string_view text) {
   return !may_hold_secret(text) && !names_secret(lower(text));
 }
 
 /// Nothing within it, names and texts as they mean, may hold a secret.
 bool is_clean(const json::Value& value) {
-  if (value.is_string()) return is_clean(value.as_string());
+  if (value.is_string()) return is_clean_text(value.as_string());
   if (value.is_array()) return std::ranges::all_of(value.items(), [](const json::Value& one) { return is_clean(one); });
   if (!value.is_object()) return true;
   return std::ranges::all_of(value.entries(), [](const auto& entry) {
     const std::string_view name = entry.key.as_string();
     if (entry.value.is_string() && is_place_in_trace(name, entry.value.as_string())) return true;
-    return is_clean(std::string(name) + ":") && is_clean(entry.value);
+    return is_clean_text(std::string(name) + ":") && is_clean(entry.value);
   });
 }
 
@@ -101,7 +101,7 @@ bool is_clean(const json::Value& value) {
 bool is_clean_line(std::string_view line) {
   std::string_view object = line;
   if (object.size() > 3 && object[0] == '<' && object[2] == '>') object.remove_prefix(3);
-  if (!object.starts_with('{')) return is_clean(line);
+  if (!object.starts_with('{')) return is_clean_text(line);
   // What an escape hides is seen in the value alone; what does not parse is not understood.
   const auto value = json::parse(object, {.bytes_max = json_line_bytes_max, .depth_max = json_line_depth_max});
   return value && is_clean(*value) && !names_secret(lower(line));
