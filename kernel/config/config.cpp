@@ -192,7 +192,7 @@ base::Status find_credentials(Config& config, const Environment& environment) {
                                                   "LoadCredential=NAME:/path of the unit",
                                                   key.path(), shown(file)));
     }
-    if (!folder.empty()) file = folder + "/" + name;
+    if (!folder.empty()) file = fmt::format("{}/{}", folder, name);
   }
   return {};
 }
