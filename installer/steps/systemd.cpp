@@ -24,6 +24,11 @@ constexpr std::array<const char*, 4> units = {socket_unit, service_unit, zygote_
 constexpr std::string_view units_user = "travertine";
 constexpr std::string_view units_data = "/var/lib/travertine";
 
+constexpr std::string_view scripts_need =
+    "RestrictNamespaces=no\nProtectHostname=no\nSystemCallFilter=@mount sethostname capset seccomp "
+    "landlock_create_ruleset landlock_add_rule landlock_restrict_self\n";
+constexpr std::string_view javascript_needs = "MemoryDenyWriteExecute=no\n";
+
 /// "KEY=VALUE" of the lines that `systemctl show` prints.
 std::string value_in(std::string_view lines, std::string_view key) {
   while (!lines.empty()) {
@@ -164,9 +169,13 @@ class SystemdService final : public Service {
     std::string out;
     if (elsewhere) out += fmt::format("StateDirectory=\nReadWritePaths={}\n", unit_path(config_.data_folder));
     for (const std::string* folder : {&config_.node_shared_folder, &config_.backup_target}) {
-      // A dash: a folder that is missing is travd's to name.
-      if (!folder->empty()) out += fmt::format("ReadWritePaths={}\n", replaced(unit_path(*folder), "\"/", "\"-/"));
+      // A dash: a folder that is missing is travd's to name. Of an object storage there is none.
+      if (folder->starts_with('/'))
+        out += fmt::format("ReadWritePaths={}\n", replaced(unit_path(*folder), "\"/", "\"-/"));
     }
+    // travd itself makes the sandbox of scripts (0118).
+    if (!config_.run_languages.empty()) out += scripts_need;
+    if (config_.run_languages.find("javascript") != std::string::npos) out += javascript_needs;
     return out.empty() ? out : "[Service]\n" + out;
   }
 

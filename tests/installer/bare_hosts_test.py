@@ -31,6 +31,11 @@ do:
       call: http
       with: {method: post, endpoint: 'http://127.0.0.1:9000/', body: {number: '${ .number }'}}
 """
+SCRIPT = """document: {dsl: '1.0.3', namespace: test, name: say, version: '1.0.0'}
+do:
+  - say:
+      run: {shell: {command: 'echo hello'}}
+"""
 ANSWERS = '[data]\nfolder = "/var/lib/travertine"\n\n[egress]\nallow_private_network = true\n'
 
 
@@ -211,7 +216,7 @@ class OnBareHosts(unittest.TestCase):
         self.assertEqual(numbers, list(range(result["sent"])), "each effect once")
 
     def test_under_systemd_it_runs_where_the_answers_say_and_again_after_a_reboot(self) -> None:
-        host = self.installed("bookworm-systemd", ANSWERS.replace("/var/lib", "/srv") + "[http]\nport = 8500\n")
+        host = self.installed("bookworm-systemd", ANSWERS.replace("/var/lib", "/srv") + "[http]\nport = 8500\n[run]\nlanguages = \"shell\"\n")
         self.assertFalse(host.path("/var/lib/travertine").exists())
         self.assertIn(f"running    {FIRST} as process", self.status(host))
         self.assertEqual(host.run("stat -c %U:%a /srv/travertine /etc/travertine").stdout, "travertine:700\nroot:750\n")
@@ -219,6 +224,10 @@ class OnBareHosts(unittest.TestCase):
         host.boot()
         host.run("trav-installer check")
         self.bring(host)  # systemd empties /tmp
+        host.path("/tmp/say.yaml").write_text(SCRIPT)
+        self.assertIn("hello", host.run(
+            "trav login --url http://127.0.0.1:8500 --token \"$(cat /srv/travertine/operator.token)\" && trav tenant create acme && "
+            "trav workflow apply /tmp/say.yaml --tenant acme && instance=$(trav run test/say --tenant acme) && trav instance watch $instance --tenant acme && trav instance show $instance --tenant acme").stdout)
         self.unpack(host, NEXT)
         host.run("trav-installer stop; ! trav-installer check; trav-installer start; trav-installer check")
         self.assertEqual(host.run("systemctl is-enabled travertine.socket travertine.service").stdout, "enabled\nenabled\n")

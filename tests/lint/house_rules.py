@@ -15,6 +15,7 @@ import sys
 from typing import Iterator, NamedTuple
 
 LINES_MAX = 600
+BYTES_MAX = 500_000
 TOP_FOLDERS = ("sdk", "events", "audit", "kernel", "plugins", "installer", "tests", "bench")
 
 # A key is a file, or a folder when it ends with '/'. Tests, tests/ and bench/ may do all of this anyway.
@@ -173,6 +174,13 @@ def file_length(tree: Tree) -> Iterator[Finding]:
             count = source.text.count("\n")
             if count > LINES_MAX:
                 yield Finding(source.path, LINES_MAX + 1, f"{count} lines; split it, at most {LINES_MAX}")
+
+
+def file_size(tree: Tree) -> Iterator[Finding]:
+    for source in tree.files:
+        size = (tree.root / source.path).stat().st_size
+        if size > BYTES_MAX:
+            yield Finding(source.path, 1, f"{size} bytes; a repository keeps what it was given for ever, at most {BYTES_MAX}")
 
 
 def whitespace(tree: Tree) -> Iterator[Finding]:
@@ -363,7 +371,7 @@ def shared_paths(tree: Tree) -> Iterator[Finding]:
 
 
 RULES = {rule.__name__.replace("_", "-"): rule for rule in (
-    file_length, whitespace, include_once, full_includes, real_clock, real_randomness, lmdb_header, network, exceptions,
+    file_length, file_size, whitespace, include_once, full_includes, real_clock, real_randomness, lmdb_header, network, exceptions,
     printing, open_ends, product_names, class_names, sleeping, modules_exist, header_comments, decision_numbers, links,
     plain_english, machine_paths, shared_paths)}
 

@@ -23,6 +23,11 @@ CASES = {
         ["events/a.cpp:601: file-length: 601 lines; split it, at most 600"],
         {"events/a.cpp": "int a;\n" * 600, "events/b_generated.h": "int b;\n" * 601},
     ),
+    "file-size": (
+        {"a.whl": "x" * 500_001},
+        ["a.whl:1: file-size: 500001 bytes; a repository keeps what it was given for ever, at most 500000"],
+        {"a.whl": "x" * 500_000},
+    ),
     "whitespace": (
         {"a.py": f"if x:\n{TAB}y\nz \nend"},
         ["a.py:2: whitespace: a tab; indent with spaces", "a.py:3: whitespace: blanks at the end of the line",

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -11,7 +12,8 @@ import urllib.error
 import urllib.request
 
 BIN = pathlib.Path("/opt/travertine/current/bin")
-URL = "http://127.0.0.1:8400"
+PLACE = "127.0.0.1:8400"
+URL = f"http://{PLACE}"
 OPERATIONS = ("echo", "about", "keep", "kept", "sign", "emit", "too-late", "die", "recurse")
 WORKFLOW = """document:
   dsl: '1.0.3'
@@ -23,6 +25,36 @@ do:
       call: tracker.echo:1.2.3@default
       with:
         said: hello
+"""
+TRUST = ssl.create_default_context()
+SCRIPT = """document:
+  dsl: '1.0.3'
+  namespace: demo
+  name: says
+  version: '1.0.0'
+do:
+  - shell:
+      run:
+        shell: {command: 'echo "$1"', arguments: [h]}
+      output: {as: '${ . | rtrimstr("\\n") }'}
+  - python:
+      run:
+        script: {language: python, arguments: ['${ . }'], code: 'import sys; print(sys.argv[1] + "el", end="")'}
+  - javascript:
+      run:
+        script: {language: javascript, arguments: ['${ . }'], code: 'process.stdout.write(process.argv[2] + "lo")'}
+"""
+# What serving-safely.md says that scripts need, and what configuration.md says of credentials.
+SCRIPTS_DROP_IN = """[Service]
+RestrictNamespaces=no
+ProtectHostname=no
+MemoryDenyWriteExecute=no
+SystemCallFilter=@mount sethostname capset seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
+Environment=TRAV_RUN_LANGUAGES=shell,python,javascript
+"""
+CREDENTIAL_DROP_IN = """[Service]
+LoadCredential=tls.key:/etc/travertine/tls.key
+Environment=TRAV_HTTP_KEY_FILE=credential:tls.key TRAV_HTTP_CERTIFICATE_FILE=/etc/travertine/tls.pem
 """
 
 
@@ -40,13 +72,13 @@ def journal() -> str:
     return subprocess.run(["journalctl", "--no-pager", "--unit=travertine*", "--lines=60"], capture_output=True, text=True, check=False).stdout
 
 
-def ask(path: str, token: str = "", body: object = None, kind: str = "application/json") -> "tuple[int, bytes]":
+def ask(path: str, token: str = "", body: object = None, kind: str = "application/json", url: str = URL) -> "tuple[int, bytes]":
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    request = urllib.request.Request(URL + path, data=data, headers={"Content-Type": kind})
+    request = urllib.request.Request(url + path, data=data, headers={"Content-Type": kind})
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=30, context=TRUST) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -86,8 +118,9 @@ def has_no_power() -> None:
     print("travd has no capability, no way to gain one, and a filter of system calls")
 
 
-def calls_a_plugin(token: str, owner: str) -> None:
-    status, body = ask("/v1/tenants/acme/workflows/demo/asks/instances", owner, {})
+def runs(workflow: str, owner: str) -> None:
+    """One instance of a workflow, to its end; its output says hello."""
+    status, body = ask(f"/v1/tenants/acme/workflows/demo/{workflow}/instances", owner, {})
     assert status == 201, body
     instance = json.loads(body)["id"]
     state = {}
@@ -97,6 +130,10 @@ def calls_a_plugin(token: str, owner: str) -> None:
         return state["status"] not in ("running", "pending", "waiting")
     eventually(ended, "the instance does not end")
     assert state["status"] == "completed" and "hello" in json.dumps(state["output"]), state
+
+
+def calls_a_plugin(owner: str) -> None:
+    runs("asks", owner)
 
 
 def has_isolated_plugins(token: str) -> str:
@@ -117,7 +154,7 @@ def has_isolated_plugins(token: str) -> str:
     run(str(BIN / "trav"), "plugin", "enable", "tracker", "1.2.3", "--url", URL, "--tenant", "acme", "--token", owner)
     status, body = ask("/v1/tenants/acme/workflows", owner, WORKFLOW.encode(), "application/yaml")
     assert status in (200, 201), body
-    calls_a_plugin(token, owner)
+    calls_a_plugin(owner)
     zygotes = run("systemctl", "list-units", "--no-legend", "--plain", "travertine-zygote@*").split()
     assert zygotes and zygotes[0].startswith("travertine-zygote@"), zygotes
     group = pathlib.Path("/proc/self/cgroup").read_text(encoding="utf-8")
@@ -176,6 +213,34 @@ def serves_its_unix_socket(token: str) -> None:
     print("the Unix socket is served")
 
 
+def is_restarted_with(name: str, drop_in: str) -> None:
+    file = pathlib.Path(f"/etc/systemd/system/travertine.service.d/{name}.conf")
+    file.write_text(drop_in, encoding="utf-8")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "travertine.service")
+
+
+def runs_scripts(owner: str) -> None:
+    is_restarted_with("scripts", SCRIPTS_DROP_IN)
+    status, body = ask("/v1/tenants/acme/workflows", owner, SCRIPT.encode(), "application/yaml")
+    assert status in (200, 201), body
+    runs("says", owner)
+    calls_a_plugin(owner)
+    print("scripts run with the drop-in, and plugins still do")
+
+
+def takes_its_key_from_a_credential() -> None:
+    folder = pathlib.Path("/etc/travertine")
+    (folder / "tls.key").chmod(0o600)
+    (folder / "tls.pem").chmod(0o644)
+    assert (folder / "tls.key").stat().st_uid == 0, "travd's user must not be able to read it"
+    is_restarted_with("credential", CREDENTIAL_DROP_IN)
+    TRUST.load_verify_locations(str(folder / "tls.pem"))
+    status, _ = ask("/readyz", url=f"https://{PLACE}")
+    assert status == 200, status
+    print("TLS with a key that is a credential of the unit")
+
+
 def ends_in_order() -> None:
     began = time.monotonic()
     run("systemctl", "stop", "travertine.service")
@@ -191,9 +256,11 @@ def main() -> None:
         owner = has_isolated_plugins(token)
         serves_its_unix_socket(token)
         is_restarted_when_it_hangs()
-        calls_a_plugin(token, owner)
+        calls_a_plugin(owner)
         refuses_no_request_while_it_restarts()
-        calls_a_plugin(token, owner)
+        calls_a_plugin(owner)
+        runs_scripts(owner)
+        takes_its_key_from_a_credential()
         ends_in_order()
         print("all promises hold")
     except BaseException:

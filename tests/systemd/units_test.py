@@ -59,6 +59,9 @@ def make_tree(tree: pathlib.Path, build: pathlib.Path) -> None:
     shutil.copy(build / "test_plugins/good.so", tree / "test/good.so")
     (tree / "etc/travertine/travd.toml").write_text(
         '[data]\nfolder = "/var/lib/travertine"\n[http]\nsocket = "/run/travertine/api.sock"\n', encoding="utf-8")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", "/CN=here", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", str(tree / "etc/travertine/tls.key"),
+                    "-out", str(tree / "etc/travertine/tls.pem")], capture_output=True, check=True)
     system = tree / "etc/systemd/system"
     (system / "inside.service").write_text(
         "[Service]\nType=oneshot\nTimeoutStartSec=170\nExecStart=/bin/sh -c '/usr/bin/python3 /test/inside.py > /test/said 2>&1'\n"
