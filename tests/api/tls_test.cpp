@@ -6,11 +6,14 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <fstream>
+#include <memory>
 
 #include "kernel/http/testing/raw_client.hpp"
 #include "kernel/http/testing/test_authority.hpp"
 #include "kernel/http/testing/tls_client.hpp"
+#include "sdk/base/frees.hpp"
 #include "tests/support/api/api_fixture.hpp"
 #include "tests/support/processes/child_process.hpp"
 
@@ -51,6 +54,15 @@ class TlsTest : public testing::Test {
     return client.read_all();
   }
   [[nodiscard]] long serial() const { return http::TlsClient(port()).serial(); }
+  /// What trav prints, on both streams, with the credentials file of this test.
+  [[nodiscard]] std::string said(const std::string& arguments) const {
+    const std::string command = fmt::format("TRAV_CONFIG_DIR={}/config {}/bin/trav {} 2>&1", scratch_.path().string(),
+                                            TRV_BINARY_DIR, arguments);
+    const std::unique_ptr<FILE, base::Frees<::pclose>> pipe(::popen(command.c_str(), "r"));
+    std::string text(100'000, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), pipe.get()));
+    return text;
+  }
   [[nodiscard]] int trav(std::vector<std::string> arguments, bool trusts = true) const {
     if (trusts)
       arguments.insert(arguments.end(), {"--certificate-authority", write("ca.pem", authority_.certificate())});
@@ -73,6 +85,21 @@ TEST_F(TlsTest, trav_speaks_to_a_server_whose_authority_it_is_given) {
   std::vector<std::string> plain = whoami;
   plain[3] = "http" + daemon_->url().substr(5);
   EXPECT_NE(trav(plain), 0);
+}
+
+TEST_F(TlsTest, trav_keeps_the_authority_that_it_logged_in_with) {
+  start();
+  const std::string place = fmt::format("--url {} --token {}", daemon_->url(), daemon_->operator_token());
+  EXPECT_THAT(said("login " + place), HasSubstr("Name the authority of its certificate with --certificate-authority"));
+  const std::string other = write("other.pem", http::TestAuthority("other").certificate());
+  EXPECT_THAT(said(fmt::format("login {} --certificate-authority {}", place, other)),
+              HasSubstr("is held against " + other));
+  const std::string authority = write("ca.pem", authority_.certificate());
+  EXPECT_THAT(said(fmt::format("login {} --certificate-authority {}", place, authority)), HasSubstr("Logged in"));
+  EXPECT_THAT(said("tenant create acme"), HasSubstr("owner token"));
+  EXPECT_THAT(said("workflow list --tenant acme"), HasSubstr("No workflows"));
+  EXPECT_THAT(said("tenant list"), HasSubstr("acme"));
+  EXPECT_THAT(said("tenant list --certificate-authority " + other), HasSubstr("is held against"));
 }
 
 TEST_F(TlsTest, the_certificate_is_replaced_while_the_server_runs) {
@@ -212,6 +239,22 @@ TEST_F(ClientCertificateTest, a_certificate_of_another_authority_is_refused_in_t
   ASSERT_THAT(issue("cn:robot"), HasSubstr("201 Created"));
   EXPECT_EQ(ask(http::TestAuthority("another").issue({.name = "robot"}), {.headers = system_}), "");
   EXPECT_EQ(ask(authority_.issue({.name = "robot"}), {.headers = system_}), "") << "the authority of the server";
+}
+
+TEST_F(ClientCertificateTest, trav_logs_in_with_a_certificate_alone_and_says_why_another_is_refused) {
+  ASSERT_THAT(as_operator("POST", "/v1/tenants", R"({"id":"acme"})"), HasSubstr("201 Created"));
+  ASSERT_THAT(issue("cn:robot", "acme"), HasSubstr("201 Created"));
+  const auto files = [this](const http::TlsIdentity& identity) {
+    return fmt::format("--certificate {} --certificate-key {} --certificate-authority {}",
+                       write("me.pem", identity.certificate), write("me.key", identity.key),
+                       write("ca.pem", authority_.certificate()));
+  };
+  const std::string login = fmt::format("login --url {} {}", daemon_->url(), files(robot_));
+  EXPECT_THAT(said(login), HasSubstr("which tenant? A certificate may speak in several"));
+  EXPECT_THAT(said(login + " --tenant acme"), HasSubstr("as owner of tenant 'acme'"));
+  EXPECT_THAT(said("instance list"), HasSubstr("No instances"));
+  const std::string foreign = files(http::TestAuthority("another").issue({.name = "robot"}));
+  EXPECT_THAT(said("instance list " + foreign), HasSubstr("http.client_authority_file has to hold the authority"));
 }
 
 TEST_F(ClientCertificateTest, a_fingerprint_a_time_and_a_second_token_of_one_certificate) {

@@ -21,6 +21,21 @@ std::string reason() {
   return std::generic_category().message(errno);
 }
 
+/// Calls with each table of [[name]], in the order of the file.
+template <typename Do>
+base::Status each(const toml::table& parsed, std::string_view name, const Do& does) {
+  const toml::array* entries = parsed[name].as_array();
+  if (entries == nullptr) return {};
+  for (const toml::node& entry : *entries) {
+    if (const toml::table* table = entry.as_table()) TRV_TRY(does(*table));
+  }
+  return {};
+}
+
+std::string text_of(const toml::table& table, std::string_view name) {
+  return table[name].value_or(std::string());
+}
+
 }  // namespace
 
 base::Result<Credentials> Credentials::load(const std::filesystem::path& file) {
@@ -42,20 +57,24 @@ base::Result<Credentials> Credentials::load(const std::filesystem::path& file) {
                                                       file.string(), error.source().begin.line, error.description()));
   }
   Credentials credentials;
-  const toml::array* entries = parsed["credential"].as_array();
-  if (entries == nullptr) return credentials;
-  for (const toml::node& entry : *entries) {
-    const toml::table* table = entry.as_table();
-    if (table == nullptr) continue;
-    const auto text_of = [&](std::string_view name) { return (*table)[name].value_or(std::string()); };
-    Credential credential{.url = text_of("url"), .tenant = text_of("tenant"), .token = text_of("token")};
-    if (credential.url.empty() || credential.tenant.empty() || credential.token.empty()) {
+  TRV_TRY(each(parsed, "server", [&](const toml::table& table) -> base::Status {
+    credentials.put(text_of(table, "url"), {.authority = text_of(table, "certificate_authority"),
+                                            .certificate = text_of(table, "certificate"),
+                                            .key = text_of(table, "certificate_key")});
+    return {};
+  }));
+  TRV_TRY(each(parsed, "credential", [&](const toml::table& table) -> base::Status {
+    Credential credential{
+        .url = text_of(table, "url"), .tenant = text_of(table, "tenant"), .token = text_of(table, "token")};
+    const bool speaks = !credential.token.empty() || !credentials.tls_of(credential.url).certificate.empty();
+    if (credential.url.empty() || credential.tenant.empty() || !speaks) {
       return base::fail(ErrorCode::invalid,
                         fmt::format("credentials {}: line {}: a credential needs url, tenant and token", file.string(),
-                                    table->source().begin.line));
+                                    table.source().begin.line));
     }
     credentials.put(std::move(credential));
-  }
+    return {};
+  }));
   return credentials;
 }
 
@@ -64,9 +83,18 @@ base::Status Credentials::save(const std::filesystem::path& file) const {
   for (const Credential& credential : credentials_) {
     entries.push_back(toml::table{{"url", credential.url}, {"tenant", credential.tenant}, {"token", credential.token}});
   }
+  toml::array servers;
+  for (const auto& [url, files] : servers_) {
+    servers.push_back(toml::table{{"url", url},
+                                  {"certificate_authority", files.authority},
+                                  {"certificate", files.certificate},
+                                  {"certificate_key", files.key}});
+  }
+  toml::table all{{"credential", std::move(entries)}};
+  if (!servers.empty()) all.insert("server", std::move(servers));
   std::ostringstream text;
   text << "# Tokens of trav; each opens a tenant to everybody who can read this file. Written by `trav login`.\n"
-       << toml::table{{"credential", std::move(entries)}} << "\n";
+       << all << "\n";
   TRV_TRY(make_private_folders(file.parent_path()));
   return replace_file(file, text.str(), FileMode::owner_only);
 }
@@ -80,6 +108,15 @@ void Credentials::put(Credential credential) {
   } else {
     *same = std::move(credential);
   }
+}
+
+void Credentials::put(const std::string& url, TlsFiles files) {
+  servers_.insert_or_assign(url, std::move(files));
+}
+
+TlsFiles Credentials::tls_of(std::string_view url) const {
+  const auto found = servers_.find(url);
+  return found == servers_.end() ? TlsFiles() : found->second;
 }
 
 const Credential* Credentials::find(std::string_view url, std::string_view tenant) const {

@@ -148,7 +148,29 @@ std::string reason_of(CURLcode code, const Exchange& exchange) {
   return exchange.why.front() != '\0' ? std::string(exchange.why.data()) : lower(curl_easy_strerror(code));
 }
 
-base::Error failure_of(CURLcode code, const std::string& url, const Exchange& exchange) {
+/// What to do about a TLS connection that did not come about.
+std::string advice_of(CURLcode code, const TlsFiles& tls, std::string_view reason) {
+  if (reason.find("alert") != std::string_view::npos && code != CURLE_PEER_FAILED_VERIFICATION) {
+    return tls.certificate.empty()
+               ? "`travd` ended the handshake; its log says why."
+               : fmt::format(
+                     "`travd` refused the certificate in {}: its http.client_authority_file has to hold the "
+                     "authority that signed it, and its time must not have ended.",
+                     tls.certificate);
+  }
+  if (reason.find("subject name") != std::string_view::npos)
+    return "Write the host in the address as the certificate of `travd` names it.";
+  if (code == CURLE_PEER_FAILED_VERIFICATION && !tls.authority.empty()) {
+    return fmt::format(
+        "The certificate of `travd` is held against {}, and not against the system's authorities: put "
+        "the authority there that signed it.",
+        tls.authority);
+  }
+  return "Name the authority of its certificate with --certificate-authority FILE or TRAV_CERTIFICATE_AUTHORITY; where "
+         "`travd` has no certificate (http.certificate_file), write http://.";
+}
+
+base::Error failure_of(CURLcode code, const std::string& url, const TlsFiles& tls, const Exchange& exchange) {
   if (exchange.too_large) {
     return {ErrorCode::too_large, fmt::format("the answer of {} is larger than {} bytes", url, response_bytes_max)};
   }
@@ -156,19 +178,18 @@ base::Error failure_of(CURLcode code, const std::string& url, const Exchange& ex
     return {ErrorCode::invalid,
             fmt::format("'{}' is not an address of a server; write it like http://127.0.0.1:8400", url)};
   }
-  if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION) {
+  // TLS 1.3 refuses a client's certificate only after the handshake, in place of an answer.
+  const std::string reason = reason_of(code, exchange);
+  const bool is_refused = code == CURLE_RECV_ERROR && reason.find("alert") != std::string::npos;
+  if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION || is_refused) {
     return {ErrorCode::unavailable,
-            fmt::format("no TLS connection to {}: {}\n"
-                        "Name the authority of its certificate with --certificate-authority FILE or "
-                        "TRAV_CERTIFICATE_AUTHORITY; where `travd` has no certificate (http.certificate_file), write "
-                        "http://.",
-                        url, reason_of(code, exchange))};
+            fmt::format("no TLS connection to {}: {}\n{}", url, reason, advice_of(code, tls, reason))};
   }
   if (code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE) {
     return {ErrorCode::invalid, fmt::format("{}: {}",
                                             code == CURLE_SSL_CERTPROBLEM ? "--certificate and --certificate-key"
                                                                           : "--certificate-authority",
-                                            reason_of(code, exchange))};
+                                            reason)};
   }
   return {ErrorCode::unavailable,
           fmt::format("no answer from {}: {}\n"
@@ -242,13 +263,14 @@ base::Result<HttpResponse> HttpClient::send(const HttpRequest& request, const On
   exchange.on_upload = &on_upload;
   const Headers headers = prepare(handle, url_, caller_, tls_, request, exchange);
   const CURLcode code = curl_easy_perform(handle);
-  if (code != CURLE_OK) return base::fail(failure_of(code, url_, exchange));
+  if (code != CURLE_OK) return base::fail(failure_of(code, url_, tls_, exchange));
   exchange.response.status = status_of(handle);
   return std::move(exchange.response);
 }
 
 struct HttpStream::State {
   std::string url;
+  TlsFiles tls;
   HttpRequest request;
   Exchange exchange;
   Headers headers;
@@ -278,7 +300,7 @@ struct HttpStream::State {
     }
     // The server may cut a stream at any time; that is its end, not a failure, once it has begun.
     if (ended && outcome != CURLE_OK && (!exchange.head_done || exchange.too_large)) {
-      return base::fail(failure_of(outcome, url, exchange));
+      return base::fail(failure_of(outcome, url, tls, exchange));
     }
     return {};
   }
@@ -293,6 +315,7 @@ base::Result<HttpStream> HttpClient::open(const HttpRequest& request) {
   TRV_EXPECTS(request.target.starts_with('/'));
   auto state = std::make_unique<HttpStream::State>();
   state->url = url_;
+  state->tls = tls_;
   state->request = request;
   state->headers = prepare(state->handle.get(), url_, caller_, tls_, state->request, state->exchange);
   // A quiet stream is a healthy one.
@@ -315,7 +338,8 @@ base::Result<HttpResponse> HttpStream::head(base::Duration timeout) {
   };
   constexpr base::Duration slice = std::chrono::milliseconds(100);
   for (base::Duration left = timeout; !state_->ended && !begun_well(); left -= slice) {
-    if (left.count() <= 0) return base::fail(failure_of(CURLE_OPERATION_TIMEDOUT, state_->url, state_->exchange));
+    if (left.count() <= 0)
+      return base::fail(failure_of(CURLE_OPERATION_TIMEDOUT, state_->url, state_->tls, state_->exchange));
     TRV_TRY(state_->step(slice));
   }
   HttpResponse response;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/cli/client/credentials.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/base/timestamp.hpp"
 
@@ -61,13 +62,6 @@ class HttpStream {
   struct State;
   explicit HttpStream(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
-};
-
-/// Names of PEM files for addresses that begin with https://.
-struct TlsFiles {
-  std::string authority = {};    ///< of the server's certificate; empty: those that the system trusts
-  std::string certificate = {};  ///< that the server is shown; empty: none
-  std::string key = {};          ///< of that certificate; empty: it is in the same file
 };
 
 /// Who sends a request.

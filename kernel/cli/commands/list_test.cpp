@@ -422,5 +422,26 @@ TEST_F(CommandLine, what_is_in_quarantine_is_listed_with_its_reason) {
   EXPECT_NE(err_.find("No plugin of the tenant is in quarantine."), std::string::npos) << err_;
 }
 
+TEST_F(CommandLine, a_token_is_revoked_by_its_id_or_by_a_name_that_it_has_alone) {
+  server_.script("GET /v1/tenants/acme/tokens?limit=500",
+                 {.body = R"({"items":[{"id":"a1","name":"robot"},{"id":"b2","name":"board"}],"next_cursor":"c"})"});
+  server_.script("GET /v1/tenants/acme/tokens?limit=500&cursor=c",
+                 {.body = R"({"items":[{"id":"c3","name":"robot"},{"id":"board","name":"x"}],"next_cursor":null})"});
+  for (const char* id : {"a1", "b2", "c3", "board"})
+    server_.script(std::string("DELETE /v1/tenants/acme/tokens/") + id, {.status = 204, .body = ""});
+  EXPECT_EQ(trav({"token", "revoke", "c3"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "Token c3 is revoked.\n");
+  EXPECT_EQ(trav({"token", "revoke", "x"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "Token board is revoked.\n");
+  EXPECT_EQ(trav({"token", "revoke", "board"}), ExitCode::ok) << "an id goes before a name: " << err_;
+  EXPECT_EQ(out_, "Token board is revoked.\n");
+  server_.forget();
+  EXPECT_EQ(trav({"token", "revoke", "robot"}), ExitCode::usage);
+  EXPECT_EQ(err_, "trav: 2 tokens are named 'robot'; give an id: a1, c3\n");
+  EXPECT_EQ(trav({"token", "revoke", "nobody"}), ExitCode::refused);
+  EXPECT_EQ(err_, "trav: no token has the id or name 'nobody'; see `trav token list`\n");
+  for (const Received& request : server_.received()) EXPECT_TRUE(request.line.starts_with("GET ")) << request.line;
+}
+
 }  // namespace
 }  // namespace trv::cli

@@ -25,7 +25,7 @@ Commands:
 
 Examples:
   trav token create dashboard --role viewer --expires 30d
-  trav token revoke tok_123
+  trav token revoke dashboard
 )");
   const std::string page = out_;
   EXPECT_EQ(trav({"token", "--help"}), ExitCode::ok);

@@ -165,6 +165,12 @@ base::Result<std::string> Session::tenant() {
   if (count == 1) return tenant_;
   tenant_.clear();
   if (count == 0) {
+    TRV_TRY_ASSIGN(const TlsFiles files, tls_files());
+    if (!files.certificate.empty()) {
+      return base::fail(ErrorCode::invalid,
+                        "which tenant? A certificate may speak in several: name one with --tenant "
+                        "or TRAV_TENANT");
+    }
     return base::fail(ErrorCode::invalid,
                       fmt::format("not logged in at {}: run `trav login --url {} --token TOKEN`", server, server));
   }
@@ -177,30 +183,56 @@ base::Result<std::string> Session::tenant_target(std::string_view rest) {
   return "/v1/tenants/" + percent_encoded(name) + std::string(rest);
 }
 
-TlsFiles Session::tls_files() const {
+base::Result<TlsFiles> Session::tls_files() {
   const auto named = [this](const std::string& option, const char* variable) {
     return option.empty() ? environment(variable) : option;
   };
-  return {.authority = named(globals_.tls.authority, "TRAV_CERTIFICATE_AUTHORITY"),
-          .certificate = named(globals_.tls.certificate, "TRAV_CERTIFICATE"),
-          .key = named(globals_.tls.key, "TRAV_CERTIFICATE_KEY")};
+  TlsFiles files{.authority = named(globals_.tls.authority, "TRAV_CERTIFICATE_AUTHORITY"),
+                 .certificate = named(globals_.tls.certificate, "TRAV_CERTIFICATE"),
+                 .key = named(globals_.tls.key, "TRAV_CERTIFICATE_KEY")};
+  TRV_TRY_ASSIGN(const std::string server, url());
+  if (!server.starts_with("https://") || (!files.authority.empty() && !files.certificate.empty())) return files;
+  TRV_TRY_ASSIGN(const Credentials* known, credentials());
+  const TlsFiles kept = known->tls_of(server);
+  if (files.authority.empty()) files.authority = kept.authority;
+  // A certificate and its key are one thing.
+  if (files.certificate.empty()) {
+    files.certificate = kept.certificate;
+    if (files.key.empty()) files.key = kept.key;
+  }
+  return files;
+}
+
+base::Result<std::filesystem::path> Session::keep(const std::string& tenant, const std::string& token) {
+  TRV_TRY_ASSIGN(std::filesystem::path file, credentials_file());
+  TRV_TRY_ASSIGN(Credentials known, Credentials::load(file));
+  TRV_TRY_ASSIGN(const std::string server, url());
+  TRV_TRY_ASSIGN(TlsFiles files, tls_files());
+  for (std::string* name : {&files.authority, &files.certificate, &files.key}) {
+    if (!name->empty()) *name = std::filesystem::absolute(*name);
+  }
+  if (files != known.tls_of(server)) known.put(server, std::move(files));
+  known.put({.url = server, .tenant = tenant, .token = token});
+  TRV_TRY(known.save(file));
+  return file;
 }
 
 base::Result<std::string> Session::token_for(Speaker speaker) {
   if (speaker == Speaker::nobody) return std::string();
   if (std::string token = token_named(); !token.empty()) return token;
   TRV_TRY_ASSIGN(const std::string server, url());
+  TRV_TRY_ASSIGN(const TlsFiles files, tls_files());
   TRV_TRY_ASSIGN(const Credentials* known, credentials());
   if (speaker == Speaker::operator_) {
     if (const Credential* credential = known->find(server, "system")) return credential->token;
-    if (!tls_files().certificate.empty()) return std::string();
+    if (!files.certificate.empty()) return std::string();
   }
   if (speaker == Speaker::anybody && tenant_named().empty()) {
     if (const auto any = known->of(server); !any.empty()) return any.front().token;
   }
   TRV_TRY_ASSIGN(const std::string name, tenant());
   if (const Credential* credential = known->find(server, name)) return credential->token;
-  if (!tls_files().certificate.empty()) return std::string();
+  if (!files.certificate.empty()) return std::string();
   return base::fail(ErrorCode::invalid, fmt::format("no token for tenant '{}' at {}: run `trav login --url {} --token "
                                                     "TOKEN`, or set TRAV_TOKEN",
                                                     name, server, server));
@@ -219,8 +251,9 @@ base::Result<HttpClient*> Session::client(Speaker speaker) {
         TRV_TRY_ASSIGN(own_tenant, tenant());
       }
     }
-    client =
-        std::make_unique<HttpClient>(std::move(server), Caller{std::move(token), std::move(own_tenant)}, tls_files());
+    TRV_TRY_ASSIGN(TlsFiles files, tls_files());
+    client = std::make_unique<HttpClient>(std::move(server), Caller{std::move(token), std::move(own_tenant)},
+                                          std::move(files));
   }
   return client.get();
 }

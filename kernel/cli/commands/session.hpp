@@ -98,6 +98,9 @@ class Session {
   [[nodiscard]] base::Result<std::string> url();
   /// What --tenant or else TRAV_TENANT says; empty where neither does.
   [[nodiscard]] std::string tenant_named() const;
+  /// Keeps the token, and the files of TLS that speak to this server, for later commands. An empty token: the
+  /// certificate speaks for the tenant. Gives the file.
+  [[nodiscard]] base::Result<std::filesystem::path> keep(const std::string& tenant, const std::string& token);
   /// The tenant's name: named, or the only one in the credentials file, or the token's own.
   [[nodiscard]] base::Result<std::string> tenant();
   /// /v1/tenants/<tenant><rest>
@@ -139,7 +142,7 @@ class Session {
   [[nodiscard]] std::string environment(const std::string& name) const;
   [[nodiscard]] base::Result<const Credentials*> credentials();
   [[nodiscard]] base::Result<std::string> token_for(Speaker speaker);
-  [[nodiscard]] TlsFiles tls_files() const;
+  [[nodiscard]] base::Result<TlsFiles> tls_files();
   [[nodiscard]] std::string token_named() const;
 
   World& world_;

@@ -58,16 +58,6 @@ base::Result<ExitCode> set_retention(Session& session, const TenantArguments& ar
   return ExitCode::ok;
 }
 
-// Into the credentials file; returns which one that is.
-base::Result<std::filesystem::path> keep_token(Session& session, const std::string& tenant, const std::string& token) {
-  TRV_TRY_ASSIGN(std::filesystem::path file, session.credentials_file());
-  TRV_TRY_ASSIGN(Credentials credentials, Credentials::load(file));
-  TRV_TRY_ASSIGN(const std::string url, session.url());
-  credentials.put({.url = url, .tenant = tenant, .token = token});
-  TRV_TRY(credentials.save(file));
-  return file;
-}
-
 base::Result<ExitCode> create(Session& session, const TenantArguments& arguments) {
   json::Value body = {{"id", arguments.id}};
   if (!arguments.name.empty()) body.set("display_name", arguments.name);
@@ -84,7 +74,7 @@ base::Result<ExitCode> create(Session& session, const TenantArguments& arguments
     session.print_object(
         response, {{"tenant", "id"}, {"name", "display_name"}, {"created", "created"}, {"owner token", "token.token"}});
   }
-  const auto kept = keep_token(session, arguments.id, token);
+  const auto kept = session.keep(arguments.id, token);
   if (!kept) {
     return base::fail(
         base::Error(kept.error())

@@ -230,6 +230,23 @@ TEST_F(CredentialsFile, what_is_saved_is_loaded_and_only_the_owner_can_read_it) 
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(file_.parent_path()), {}), 1) << "nothing is left beside";
 }
 
+TEST_F(CredentialsFile, what_tls_needs_is_kept_for_a_server_and_a_certificate_may_speak_without_a_token) {
+  Credentials credentials;
+  const TlsFiles files{.authority = "/ca.pem", .certificate = "/me.pem", .key = "/me.key"};
+  credentials.put("https://a", files);
+  credentials.put({.url = "https://a", .tenant = "acme", .token = ""});
+  ASSERT_TRUE(credentials.save(file_));
+  const Credentials loaded = Credentials::load(file_).value();
+  EXPECT_EQ(loaded.tls_of("https://a"), files);
+  EXPECT_EQ(loaded.tls_of("https://b"), TlsFiles());
+  EXPECT_EQ(loaded.find("https://a", "acme")->token, "");
+  credentials.put("https://a", {.authority = "/ca.pem"});
+  ASSERT_TRUE(credentials.save(file_));
+  const auto refused = Credentials::load(file_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("needs url, tenant and token"), std::string::npos);
+}
+
 TEST_F(CredentialsFile, a_file_that_others_can_read_is_refused_with_the_cure) {
   ASSERT_TRUE(Credentials().save(file_));
   ASSERT_EQ(::chmod(file_.c_str(), 0644), 0);

@@ -1,6 +1,7 @@
 // trav token: the tokens of a tenant.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -93,11 +94,36 @@ base::Result<ExitCode> create(Session& session, const TokenArguments& arguments)
   return ExitCode::ok;
 }
 
+/// The id of a token that is named by its id or by a name that no other token has.
+base::Result<std::string> id_of(Session& session, const std::string& named) {
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
+  std::vector<std::string> ids;
+  std::string cursor;
+  for (std::size_t requests = 0; requests < list_requests_max; ++requests) {
+    const std::string query = query_of({{"limit", std::to_string(list_limit_max)}, {"cursor", cursor}});
+    TRV_TRY_ASSIGN(const json::Value page, session.call_json(Speaker::member, {.target = target + query}));
+    TRV_TRY_ASSIGN(const auto items, items_of(page));
+    for (const json::Value& item : items) {
+      if (member_text(item, "id") == named) return named;
+      if (member_text(item, "name") == named) ids.push_back(member_text(item, "id"));
+    }
+    cursor = member_text(page, "next_cursor");
+    if (cursor.empty()) break;
+  }
+  if (ids.size() == 1) return ids.front();
+  if (ids.empty()) {
+    return base::fail(base::ErrorCode::not_found,
+                      fmt::format("no token has the id or name '{}'; see `trav token list`", named));
+  }
+  return base::fail(base::ErrorCode::invalid,
+                    fmt::format("{} tokens are named '{}'; give an id: {}", ids.size(), named, fmt::join(ids, ", ")));
+}
+
 }  // namespace
 
 void add_token(CommandTree& tree) {
   Noun noun = tree.noun("token", "Tokens: access of users and programs to a tenant");
-  noun.example("trav token create dashboard --role viewer --expires 30d").example("trav token revoke tok_123");
+  noun.example("trav token create dashboard --role viewer --expires 30d").example("trav token revoke dashboard");
   const auto arguments = std::make_shared<TokenArguments>();
   noun.verb("create", "Make a token; it is shown once")
       .argument("NAME", arguments->name, "What it is for")
@@ -121,11 +147,12 @@ void add_token(CommandTree& tree) {
                                   "No tokens.");
       });
   noun.verb("revoke", "End a token at once")
-      .argument("ID", arguments->name, "As `trav token list` shows it")
+      .argument("ID|NAME", arguments->name, "As `trav token list` shows it; a name has to be one token's alone")
       .does([arguments](Session& session) -> base::Result<ExitCode> {
-        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens/" + percent_encoded(arguments->name)));
+        TRV_TRY_ASSIGN(const std::string id, id_of(session, arguments->name));
+        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens/" + percent_encoded(id)));
         TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
-        if (!session.as_json()) session.print("Token " + arguments->name + " is revoked.");
+        if (!session.as_json()) session.print(fmt::format("Token {} is revoked.", id));
         return ExitCode::ok;
       });
 }
