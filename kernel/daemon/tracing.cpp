@@ -31,14 +31,14 @@ std::string name_of(const shard::Effect& effect) {
   return effect.kind == "http" ? "call: http" : effect.kind;
 }
 
-std::vector<std::pair<std::string, std::string>> attributes_of(const shard::Effect& effect) {
-  std::vector<std::pair<std::string, std::string>> out = {{"tenant", effect.tenant.value()},
-                                                          {effect.stream_kind, effect.owner},
-                                                          {"task", effect.task},
-                                                          {"effect", effect.key}};
+trace::Attributes attributes_of(const shard::Effect& effect) {
+  trace::Attributes out = {{"tenant", effect.tenant.value()},
+                           {effect.stream_kind, effect.owner},
+                           {"task", effect.task},
+                           {"effect", effect.key}};
   if (effect.plugin.empty()) return out;
-  out.emplace_back("plugin", effect.plugin);
-  if (!effect.version.empty()) out.emplace_back("version", effect.version);
+  out.add("plugin", effect.plugin);
+  if (!effect.version.empty()) out.add("version", effect.version);
   return out;
 }
 
@@ -57,12 +57,11 @@ Tracing::Tracing(trace::SpanSink spans, std::uint64_t percent, const base::Clock
 
 std::string Tracing::begin(const http::Request& request) {
   if (!request.path().starts_with(traced_paths)) return {};
-  const std::string name = fmt::format("{}-{}", prefix_, ++count_);
   const auto header = request.header("traceparent");
-  if (const auto context = header ? Context::parse(*header) : std::nullopt) {
-    return context->is_sampled ? context->child(name).to_traceparent() : std::string();
-  }
-  if (percent_ == 0) return {};
+  const auto parent = header ? Context::parse(*header) : std::nullopt;
+  if (parent ? !parent->is_sampled : percent_ == 0) return {};
+  const std::string name = fmt::format("{}-{}", prefix_, ++count_);
+  if (parent) return parent->child(name).to_traceparent();
   // The ids are as good as random, and so is their share.
   Context context = Context::begin(name, true);
   const std::uint64_t share =
@@ -83,13 +82,13 @@ void Tracing::answered(const http::Request& request, int status, base::Duration 
             .name = fmt::format("{} {}", request.method(), request.route()),
             .began = now + -took,
             .ended = now,
-            .attributes = {{"http.request.method", std::string(request.method())},
-                           {"http.route", std::string(request.route())},
+            .attributes = {{"http.request.method", request.method()},
+                           {"http.route", request.route()},
                            {"http.response.status_code", std::to_string(status)},
-                           {"request", std::string(request.id())}},
+                           {"request", request.id()}},
             .is_failed = status >= 500};
   if (request.route().starts_with("/v1/tenants/{tenant}")) {
-    span.attributes.emplace_back("tenant", request.parameter("tenant"));
+    span.attributes.add("tenant", request.parameter("tenant"));
   }
   spans_(std::move(span));
 }
@@ -100,16 +99,15 @@ void Tracing::ended(const plugin_host::LogLine& line) const {
   if (!call) return;
   const plugin_host::Span& from = *line.span;
   const auto context_of_span = [&](std::uint64_t id) { return call->child(fmt::format("span {}", id)); };
-  Span span{.context = context_of_span(from.id),
-            .parent = from.parent == 0 ? call->span : context_of_span(from.parent).span,
-            .name = from.name,
-            .began = from.time,
-            .ended = from.time + from.took.value_or(base::Duration(0)),
-            .attributes = {{"tenant", line.tenant.value()},
-                           {"effect", line.key},
-                           {"plugin", std::string(line.plugin)},
-                           {"version", std::string(line.version)}}};
-  span.attributes.insert(span.attributes.end(), from.attributes.begin(), from.attributes.end());
+  Span span{
+      .context = context_of_span(from.id),
+      .parent = from.parent == 0 ? call->span : context_of_span(from.parent).span,
+      .name = from.name,
+      .began = from.time,
+      .ended = from.time + from.took.value_or(base::Duration(0)),
+      .attributes = {
+          {"tenant", line.tenant.value()}, {"effect", line.key}, {"plugin", line.plugin}, {"version", line.version}}};
+  for (const auto& [name, value] : from.attributes) span.attributes.add(name, value);
   spans_(std::move(span));
 }
 
@@ -125,7 +123,7 @@ effects::DispatcherPorts Tracing::traced(effects::DispatcherPorts ports) const {
               .name = name_of(effect),
               .began = clock_.now(),
               .attributes = attributes_of(effect)};
-    span.attributes.emplace_back("try", std::to_string(try_number));
+    span.attributes.add("try", std::to_string(try_number));
     shard::Effect of_try = effect;
     of_try.traceparent = span.context.to_traceparent();
     return perform(of_try, try_number, left,
@@ -146,7 +144,7 @@ effects::DispatcherPorts Tracing::traced(effects::DispatcherPorts ports) const {
               .name = "effect " + name_of(effect),
               .began = effect.requested,
               .attributes = attributes_of(effect)};
-    span.attributes.emplace_back("tries", std::to_string(outcome->tries));
+    span.attributes.add("tries", std::to_string(outcome->tries));
     add_outcome(span, *outcome);
     settle(effect, std::move(outcome),
            [this, span = std::move(span), done = std::move(done)](base::Status recorded) mutable {

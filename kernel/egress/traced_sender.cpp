@@ -21,11 +21,11 @@ std::string_view host_of(std::string_view url) {
 void end(const trace::SpanSink& spans, trace::Span span, const base::Clock& clock, const base::Error* error,
          std::uint32_t status) {
   span.ended = clock.now();
-  if (status != 0) span.attributes.emplace_back("http.response.status_code", std::to_string(status));
+  if (status != 0) span.attributes.add("http.response.status_code", std::to_string(status));
   span.is_failed = error != nullptr || status >= 400;
   if (error != nullptr) {
     span.problem = base::to_string(error->code());
-    span.attributes.emplace_back("error.type", span.problem);
+    span.attributes.add("error.type", span.problem);
   }
   spans(std::move(span));
 }
@@ -68,9 +68,9 @@ std::optional<trace::Span> TracedSender::begin(Request& request) {
                    .name = request.method,
                    .began = clock_.now(),
                    .attributes = {{"http.request.method", request.method}, {"tenant", request.tenant.value()}}};
-  if (!request.plugin.empty()) span.attributes.emplace_back("plugin", request.plugin);
-  if (!request.connection.empty()) span.attributes.emplace_back("connection", request.connection);
-  if (!request.url.empty()) span.attributes.emplace_back("server.address", host_of(request.url));
+  if (!request.plugin.empty()) span.attributes.add("plugin", request.plugin);
+  if (!request.connection.empty()) span.attributes.add("connection", request.connection);
+  if (!request.url.empty()) span.attributes.add("server.address", host_of(request.url));
   header->value = span.context.to_traceparent();
   return span;
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "sdk/base/contract.hpp"
 
@@ -11,6 +13,39 @@ namespace trv::json {
 namespace {
 
 constexpr std::string_view too_deep_text = "<skipped: too deep>";
+
+constexpr std::array<bool, 256> is_escaped = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t i = 0; i < 0x20; ++i) table[i] = true;
+  table['"'] = table['\\'] = table[0x7f] = true;
+  return table;
+}();
+
+/// The high bit of each byte that is 0.
+constexpr std::uint64_t zero_bytes(std::uint64_t word) {
+  return (word - 0x0101'0101'0101'0101U) & ~word & 0x8080'8080'8080'8080U;
+}
+
+/// Eight bytes without a character that is escaped.
+bool is_plain_word(const char* at) {
+  constexpr std::uint64_t each = 0x0101'0101'0101'0101U;
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  const std::uint64_t controls = (word - each * 0x20) & ~word & (each * 0x80);
+  return (controls | zero_bytes(word ^ each * '"') | zero_bytes(word ^ each * '\\') | zero_bytes(word ^ each * 0x7f)) ==
+         0;
+}
+
+bool is_plain(std::string_view text) {
+  constexpr std::size_t step = sizeof(std::uint64_t);
+  if (text.size() < step) {
+    return std::ranges::none_of(text, [](char c) { return is_escaped[static_cast<unsigned char>(c)]; });
+  }
+  for (std::size_t i = 0; i + step <= text.size(); i += step) {
+    if (!is_plain_word(text.data() + i)) return false;
+  }
+  return is_plain_word(text.data() + text.size() - step);
+}
 
 struct Level {
   const Value* value;
@@ -88,11 +123,23 @@ void append_number(std::string& out, const Value& number) {
 
 void append_string(std::string& out, std::string_view text) {
   constexpr std::string_view hex = "0123456789abcdef";
+  if (is_plain(text)) {
+    // As one piece: most texts are short, and each append costs as much as they do.
+    const std::size_t before = out.size();
+    const std::size_t after = before + text.size() + 2;
+    out.resize_and_overwrite(after, [&](char* to, std::size_t) {
+      to[before] = '"';
+      std::ranges::copy(text, to + before + 1);
+      to[after - 1] = '"';
+      return after;
+    });
+    return;
+  }
   out += '"';
   std::size_t plain_from = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f) continue;
+    if (!is_escaped[byte]) continue;
     out.append(text, plain_from, i - plain_from);
     plain_from = i + 1;
     switch (byte) {

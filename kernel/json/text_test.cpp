@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -19,6 +20,33 @@ TEST(Json, every_kind_survives_a_round_trip) {
        {"null", "true", "false", "0", "-1", "9223372036854775807", "-9223372036854775808", "1.5", "\"\"",
         "\"a\\n\\\"\"", "[]", "{}", "[1,[2,[3]]]", "{\"b\":1,\"a\":{\"c\":[]}}", "\"ünïcödé 😎 and more of it\""}) {
     EXPECT_EQ(again(text), text);
+  }
+}
+
+// Texts are written eight bytes at a time.
+TEST(Json, a_character_is_escaped_wherever_it_is_and_every_other_stays) {
+  constexpr std::string_view letters = "bfnrt";
+  constexpr std::string_view of_letters = "\b\f\n\r\t";
+  for (std::size_t size = 1; size <= 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (unsigned byte = 0; byte < 256; ++byte) {
+        const char c = static_cast<char>(byte);
+        std::string text(size, 'a');
+        text[at] = c;
+        std::string shown(1, c);
+        if (c == '"' || c == '\\') {
+          shown = std::string("\\") + c;
+        } else if (const std::size_t letter = of_letters.find(c); letter != std::string_view::npos) {
+          shown = std::string("\\") + letters[letter];
+        } else if (byte < 0x20 || byte == 0x7f) {
+          shown = fmt::format("\\u{:04x}", byte);
+        }
+        std::string out = "[";
+        append_string(out, text);
+        ASSERT_EQ(out, "[\"" + std::string(at, 'a') + shown + std::string(size - at - 1, 'a') + "\"")
+            << size << " " << byte;
+      }
+    }
   }
 }
 

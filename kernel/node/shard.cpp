@@ -213,8 +213,8 @@ void Shard::add_span(shard::Command& command) {
     if (!outcome) {
       span.problem = base::to_string(outcome.error().code());
     } else if (outcome->first <= outcome->last) {
-      span.attributes.emplace_back("first_record", std::to_string(outcome->first.value()));
-      span.attributes.emplace_back("last_record", std::to_string(outcome->last.value()));
+      span.attributes.add("first_record", std::to_string(outcome->first.value()));
+      span.attributes.add("last_record", std::to_string(outcome->last.value()));
     }
     observer_.spans(std::move(span));
     done(outcome);

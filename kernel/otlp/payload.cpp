@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 
 #include "kernel/json/serialize.hpp"
-#include "sdk/base/bytes.hpp"
+#include "sdk/base/hex_digit.hpp"
 #include "sdk/base/utf8.hpp"
 
 namespace trv::otlp {
@@ -13,12 +14,25 @@ namespace {
 
 constexpr int cumulative = 2;  // AGGREGATION_TEMPORALITY_CUMULATIVE
 constexpr int status_error = 2;
+// Most of them are shorter; memory that is reserved and not used costs nothing.
+constexpr std::size_t span_bytes = 768;
+constexpr std::size_t line_bytes = 512;
+constexpr std::size_t family_bytes = 1024;
+
+std::uint64_t nanoseconds(base::Timestamp time) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(time.ns(), 0));
+}
 
 /// JSON text that grows. A name or a value puts the comma that it needs before itself.
 class Writer {
  public:
+  explicit Writer(std::size_t bytes_expected) { text_.reserve(bytes_expected); }
   Writer& open(char bracket) {
     separate();
+    return begin(bracket);
+  }
+  /// As open(), without a comma before it.
+  Writer& begin(char bracket) {
     text_ += bracket;
     is_first_ = true;
     return *this;
@@ -28,16 +42,25 @@ class Writer {
     is_first_ = false;
     return *this;
   }
+  /// Of the protocol: it needs no escapes.
   Writer& name(std::string_view name) {
     separate();
-    json::append_string(text_, name);
-    text_ += ':';
+    text_.append("\"").append(name).append("\":");
     is_first_ = true;
     return *this;
   }
-  Writer& text(std::string_view value) {
+  Writer& text(std::string_view text) {
     separate();
-    json::append_string(text_, base::is_utf8(value) ? value : std::string_view(base::to_valid_utf8(value)));
+    return value(text);
+  }
+  /// As text(), without a comma before it.
+  Writer& value(std::string_view text) {
+    json::append_string(text_, base::is_utf8(text) ? text : std::string_view(base::to_valid_utf8(text)));
+    return *this;
+  }
+  /// A piece of JSON that goes on where the last one ended.
+  Writer& add(std::string_view piece) {
+    text_ += piece;
     return *this;
   }
   /// A number or a word of JSON.
@@ -47,7 +70,20 @@ class Writer {
     return *this;
   }
   /// 64-bit integers are strings.
-  Writer& integer(std::uint64_t value) { return text(std::to_string(value)); }
+  Writer& integer(std::uint64_t value) {
+    separate();
+    return add("\"").digits(value).add("\"");
+  }
+  template <std::size_t size>
+  Writer& hex(const std::array<std::uint8_t, size>& bytes) {
+    std::array<char, 2 * size> text;
+    base::put_hex(text.data(), bytes.data(), size);
+    return add({text.data(), text.size()});
+  }
+  Writer& digits(std::uint64_t value) {
+    std::array<char, 20> text;
+    return add({text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr});
+  }
   Writer& number(double value) {
     if (std::isnan(value)) return text("NaN");
     if (std::isinf(value)) return text(value > 0 ? "Infinity" : "-Infinity");
@@ -56,7 +92,7 @@ class Writer {
     return *this;
   }
   Writer& time(std::string_view name_of_it, base::Timestamp time) {
-    return name(name_of_it).integer(static_cast<std::uint64_t>(std::max<std::int64_t>(time.ns(), 0)));
+    return name(name_of_it).integer(nanoseconds(time));
   }
   [[nodiscard]] std::string take() { return std::move(text_); }
 
@@ -71,7 +107,7 @@ class Writer {
 };
 
 void attribute(Writer& to, std::string_view name, std::string_view value) {
-  to.open('{').name("key").text(name).name("value").open('{').name("stringValue").text(value).close('}').close('}');
+  to.raw(R"({"key":)").value(name).add(R"(,"value":{"stringValue":)").value(value).add("}}");
 }
 
 template <typename All>
@@ -90,8 +126,8 @@ void attributes(Writer& to, const std::vector<prometheus::ClientMetric::Label>& 
 /// `{"resourceX":[{"resource":…,"scopeX":[{"scope":…,"items":[` … and its end.
 template <typename Add>
 std::string of_resource(const Exporting& from, std::string_view resources, std::string_view scopes,
-                        std::string_view items, Add add) {
-  Writer to;
+                        std::string_view items, std::size_t bytes_expected, Add add) {
+  Writer to(bytes_expected);
   to.open('{').name(resources).open('[').open('{').name("resource").open('{');
   attributes(to, from.resource);
   to.close('}').name(scopes).open('[').open('{').name("scope").open('{');
@@ -103,14 +139,17 @@ std::string of_resource(const Exporting& from, std::string_view resources, std::
 }
 
 void add_span(Writer& to, const trace::Span& span) {
-  to.open('{').name("traceId").text(span.context.trace_text()).name("spanId").text(span.context.span_text());
+  to.raw(R"({"traceId":")").hex(span.context.trace).add(R"(","spanId":")").hex(span.context.span);
   if (std::ranges::any_of(span.parent, [](std::uint8_t byte) { return byte != 0; })) {
-    to.name("parentSpanId").text(base::to_hex(span.parent));
+    to.add(R"(","parentSpanId":")").hex(span.parent);
   }
-  to.name("flags").raw("1").name("name").text(span.name);
-  to.name("kind").raw(std::to_string(static_cast<int>(span.kind)));
-  to.time("startTimeUnixNano", span.began).time("endTimeUnixNano", std::max(span.began, span.ended));
-  attributes(to, span.attributes);
+  to.add(R"(","flags":1,"name":)").value(span.name);
+  to.add(R"(,"kind":)").digits(static_cast<std::uint64_t>(span.kind));
+  to.add(R"(,"startTimeUnixNano":")").digits(nanoseconds(span.began));
+  to.add(R"(","endTimeUnixNano":")").digits(nanoseconds(std::max(span.began, span.ended)));
+  to.add(R"(","attributes":)").begin('[');
+  span.attributes.for_each([&to](std::string_view name, std::string_view value) { attribute(to, name, value); });
+  to.close(']');
   to.name("status").open('{');
   if (span.is_failed) to.name("code").raw(std::to_string(status_error));
   if (span.is_failed && !span.problem.empty()) to.name("message").text(span.problem);
@@ -188,22 +227,23 @@ void add_family(Writer& to, const prometheus::MetricFamily& family, base::Timest
 }  // namespace
 
 std::string traces_payload(const Exporting& from, std::span<const trace::Span> spans) {
-  return of_resource(from, "resourceSpans", "scopeSpans", "spans", [&](Writer& to) {
+  return of_resource(from, "resourceSpans", "scopeSpans", "spans", spans.size() * span_bytes, [&](Writer& to) {
     for (const trace::Span& span : spans) add_span(to, span);
   });
 }
 
 std::string logs_payload(const Exporting& from, std::span<const LogRecord> lines) {
-  return of_resource(from, "resourceLogs", "scopeLogs", "logRecords", [&](Writer& to) {
+  return of_resource(from, "resourceLogs", "scopeLogs", "logRecords", lines.size() * line_bytes, [&](Writer& to) {
     for (const LogRecord& line : lines) add_line(to, line);
   });
 }
 
 std::string metrics_payload(const Exporting& from, const std::vector<prometheus::MetricFamily>& families,
                             base::Timestamp began, base::Timestamp now) {
-  return of_resource(from, "resourceMetrics", "scopeMetrics", "metrics", [&](Writer& to) {
-    for (const prometheus::MetricFamily& family : families) add_family(to, family, began, now);
-  });
+  return of_resource(from, "resourceMetrics", "scopeMetrics", "metrics", families.size() * family_bytes,
+                     [&](Writer& to) {
+                       for (const prometheus::MetricFamily& family : families) add_family(to, family, began, now);
+                     });
 }
 
 }  // namespace trv::otlp

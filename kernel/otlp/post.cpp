@@ -19,6 +19,7 @@ using Easy = std::unique_ptr<CURL, base::Frees<curl_easy_cleanup>>;
 using HeaderList = std::unique_ptr<curl_slist, base::Frees<curl_slist_free_all>>;
 
 constexpr long connect_max_ms = 5'000;
+constexpr long upload_bytes = 256 * 1024;  ///< about a batch: it goes with few calls of the system
 constexpr std::size_t problem_bytes_max = 300;
 constexpr base::Duration retry_after_max = std::chrono::hours(1);
 
@@ -115,6 +116,7 @@ Poster::Poster(std::vector<std::string> headers, std::string authority_file, bas
                    static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(request_max).count()));
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, to.headers.get());
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, to.why.data());
+  curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, upload_bytes);
   curl_easy_setopt(curl, CURLOPT_POST, 1L);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_time);

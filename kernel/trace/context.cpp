@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
 #include "sdk/base/hex_digit.hpp"
 
@@ -11,25 +12,29 @@ namespace {
 
 constexpr std::size_t traceparent_size = 55;
 
+bool is_upper(char c) noexcept {
+  return c >= 'A' && c <= 'F';
+}
+
 /// False: the text is not lower-case hexadecimal, or is all zeros.
 template <std::size_t size>
 bool read_hex(std::string_view text, std::array<std::uint8_t, size>& to) noexcept {
-  if (std::ranges::any_of(text, [](char c) { return c >= 'A' && c <= 'F'; })) return false;
-  bool is_zero = true;
+  unsigned any = 0;
   for (std::size_t i = 0; i < size; ++i) {
-    const int high = base::hex_value(text[2 * i]);
-    const int low = base::hex_value(text[2 * i + 1]);
-    if (high < 0 || low < 0) return false;
+    const char first = text[2 * i];
+    const char second = text[2 * i + 1];
+    const int high = base::hex_value(first);
+    const int low = base::hex_value(second);
+    if (high < 0 || low < 0 || is_upper(first) || is_upper(second)) return false;
     to[i] = static_cast<std::uint8_t>(high * 16 + low);
-    is_zero = is_zero && to[i] == 0;
+    any |= to[i];
   }
-  return !is_zero;
+  return any != 0;
 }
 
-/// The first bytes of the digest of a text; not all 0.
+/// Bytes of a digest; not all 0.
 template <std::size_t size>
-void name_bytes(std::string_view text, std::array<std::uint8_t, size>& to, std::size_t from) {
-  const auto digest = base::sha256(base::as_bytes(text));
+void take_bytes(const base::Digest& digest, std::size_t from, std::array<std::uint8_t, size>& to) {
   for (std::size_t i = 0; i < size; ++i) to[i] = static_cast<std::uint8_t>(digest[from + i]);
   if (std::ranges::all_of(to, [](std::uint8_t byte) { return byte == 0; })) to.back() = 1;
 }
@@ -53,19 +58,25 @@ std::optional<Context> Context::parse(std::string_view traceparent) noexcept {
 
 Context Context::begin(std::string_view name, bool is_sampled) {
   Context out{.is_sampled = is_sampled};
-  name_bytes(name, out.trace, 0);
-  name_bytes(name, out.span, out.trace.size());
+  const base::Digest digest = base::sha256(base::as_bytes(name));
+  take_bytes(digest, 0, out.trace);
+  take_bytes(digest, out.trace.size(), out.span);
   return out;
 }
 
 Context Context::child(std::string_view name) const {
   Context out = *this;
-  name_bytes(span_text() + std::string(name), out.span, 0);
+  take_bytes(base::sha256({base::as_bytes(span_text()), base::as_bytes(name)}), 0, out.span);
   return out;
 }
 
 std::string Context::to_traceparent() const {
-  return "00-" + trace_text() + "-" + span_text() + (is_sampled ? "-01" : "-00");
+  std::string text = "00-00000000000000000000000000000000-0000000000000000-00";
+  base::put_hex(text.data() + 3, trace.data(), trace.size());
+  base::put_hex(text.data() + 36, span.data(), span.size());
+  if (is_sampled) text.back() = '1';
+  TRV_ENSURES(text.size() == traceparent_size);
+  return text;
 }
 
 std::string Context::trace_text() const {

@@ -4,6 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel/trace/attributes.hpp"
+
 namespace trv::trace {
 namespace {
 
@@ -32,6 +38,16 @@ TEST(Context, what_is_no_traceparent_of_version_00_is_none) {
                            "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}) {
     EXPECT_FALSE(Context::parse(text)) << text;
   }
+}
+
+TEST(Attributes, are_visited_in_their_order_whatever_bytes_they_have) {
+  Attributes attributes = {{"a", "1"}, {"", ""}};
+  attributes.add("name", std::string_view("\0\xff", 2));
+  attributes.add("long", std::string(100'000, 'x'));
+  std::vector<std::pair<std::string, std::string>> seen;
+  attributes.for_each([&](std::string_view name, std::string_view value) { seen.emplace_back(name, value); });
+  EXPECT_EQ(seen, (std::vector<std::pair<std::string, std::string>>{
+                      {"a", "1"}, {"", ""}, {"name", std::string("\0\xff", 2)}, {"long", std::string(100'000, 'x')}}));
 }
 
 TEST(Context, a_part_is_of_its_trace_and_has_the_same_id_each_time) {

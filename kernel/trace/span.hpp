@@ -5,9 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "kernel/trace/attributes.hpp"
 #include "kernel/trace/context.hpp"
 #include "sdk/base/timestamp.hpp"
 
@@ -23,7 +22,7 @@ struct Span {
   std::string name = {};  ///< of few different ones: a route, not a path
   base::Timestamp began = {};
   base::Timestamp ended = {};
-  std::vector<std::pair<std::string, std::string>> attributes = {};
+  Attributes attributes = {};
   bool is_failed = false;
   std::string problem = {};  ///< where it failed
 };

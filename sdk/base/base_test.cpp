@@ -145,7 +145,14 @@ TEST(Utf8, only_a_well_formed_character_has_bytes) {
   for (const std::string_view bad :
        {"\x80", "\xc0\xaf", "\xc3", "\xc3z", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"}) {
     EXPECT_EQ(character_bytes(bad), 0U);
-    EXPECT_FALSE(is_utf8(bad));
+    for (std::size_t before = 0; before <= 17; ++before) {
+      for (std::size_t after = 0; after <= 9; ++after) {
+        EXPECT_FALSE(is_utf8(std::string(before, 'a') + std::string(bad) + std::string(after, 'a')));
+      }
+    }
+  }
+  for (std::size_t before = 0; before <= 17; ++before) {
+    EXPECT_TRUE(is_utf8(std::string(before, 'a') + "\xe2\x82\xac" + std::string(9, 'a')));
   }
 }
 

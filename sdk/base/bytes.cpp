@@ -7,7 +7,6 @@
 namespace trv::base {
 namespace {
 
-constexpr std::string_view hex_digits = "0123456789abcdef";
 constexpr std::string_view base64_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view base64url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -39,12 +38,8 @@ std::string encode_base64(BytesView bytes, std::string_view alphabet, bool padde
 }  // namespace
 
 std::string to_hex(BytesView bytes) {
-  std::string text;
-  text.reserve(bytes.size() * 2);
-  for (const std::uint8_t byte : bytes) {
-    text += hex_digits[byte >> 4];
-    text += hex_digits[byte & 15];
-  }
+  std::string text(bytes.size() * 2, '\0');
+  put_hex(text.data(), bytes.data(), bytes.size());
   return text;
 }
 

@@ -2,6 +2,7 @@
 // Hexadecimal digits, one at a time.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace trv::base {
@@ -16,6 +17,16 @@ namespace trv::base {
     return table;
   }();
   return values[static_cast<std::uint8_t>(c)];
+}
+
+/// Two lower-case digits for each of `count` bytes, from `to` on. Returns the end of what was written.
+inline char* put_hex(char* to, const std::uint8_t* bytes, std::size_t count) noexcept {
+  constexpr const char* digits = "0123456789abcdef";
+  for (std::size_t i = 0; i < count; ++i) {
+    *to++ = digits[bytes[i] >> 4];
+    *to++ = digits[bytes[i] & 15];
+  }
+  return to;
 }
 
 }  // namespace trv::base

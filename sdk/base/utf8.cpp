@@ -1,6 +1,7 @@
 #include "sdk/base/utf8.hpp"
 
 #include <cstdint>
+#include <cstring>
 
 #include "sdk/base/contract.hpp"
 
@@ -11,6 +12,14 @@ constexpr char32_t malformed = 0xFFFF'FFFF;
 
 bool is_continuation(char byte) noexcept {
   return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+}
+
+/// Eight bytes from here are ASCII.
+bool is_ascii_word(std::string_view text, std::size_t at) noexcept {
+  std::uint64_t word = 0;
+  if (text.size() - at < sizeof word) return false;
+  std::memcpy(&word, text.data() + at, sizeof word);
+  return (word & 0x8080'8080'8080'8080U) == 0;
 }
 
 // Moves behind the code point, or behind the longest part that could have begun one.
@@ -52,7 +61,9 @@ char32_t decode(std::string_view text, std::size_t& position) noexcept {
 
 bool is_utf8(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size();) {
-    if (static_cast<unsigned char>(text[i]) < 0x80) {
+    if (is_ascii_word(text, i)) {
+      i += sizeof(std::uint64_t);
+    } else if (static_cast<unsigned char>(text[i]) < 0x80) {
       ++i;
     } else if (decode(text, i) == malformed) {
       return false;
