@@ -84,9 +84,9 @@ void Tracing::answered(const http::Request& request, int status, base::Duration 
             .ended = now,
             .attributes = {{"http.request.method", request.method()},
                            {"http.route", request.route()},
-                           {"http.response.status_code", std::to_string(status)},
                            {"request", request.id()}},
             .is_failed = status >= 500};
+  span.attributes.add("http.response.status_code", status);
   if (request.route().starts_with("/v1/tenants/{tenant}")) {
     span.attributes.add("tenant", request.parameter("tenant"));
   }
@@ -123,7 +123,7 @@ effects::DispatcherPorts Tracing::traced(effects::DispatcherPorts ports) const {
               .name = name_of(effect),
               .began = clock_.now(),
               .attributes = attributes_of(effect)};
-    span.attributes.add("try", std::to_string(try_number));
+    span.attributes.add("try", try_number);
     shard::Effect of_try = effect;
     of_try.traceparent = span.context.to_traceparent();
     return perform(of_try, try_number, left,
@@ -144,7 +144,7 @@ effects::DispatcherPorts Tracing::traced(effects::DispatcherPorts ports) const {
               .name = "effect " + name_of(effect),
               .began = effect.requested,
               .attributes = attributes_of(effect)};
-    span.attributes.add("tries", std::to_string(outcome->tries));
+    span.attributes.add("tries", outcome->tries);
     add_outcome(span, *outcome);
     settle(effect, std::move(outcome),
            [this, span = std::move(span), done = std::move(done)](base::Status recorded) mutable {

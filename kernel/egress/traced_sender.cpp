@@ -21,7 +21,7 @@ std::string_view host_of(std::string_view url) {
 void end(const trace::SpanSink& spans, trace::Span span, const base::Clock& clock, const base::Error* error,
          std::uint32_t status) {
   span.ended = clock.now();
-  if (status != 0) span.attributes.add("http.response.status_code", std::to_string(status));
+  if (status != 0) span.attributes.add("http.response.status_code", status);
   span.is_failed = error != nullptr || status >= 400;
   if (error != nullptr) {
     span.problem = base::to_string(error->code());

@@ -204,7 +204,8 @@ void Shard::add_span(shard::Command& command) {
       .parent = context->span,
       .name = "command",
       .began = clock_.now(),
-      .attributes = {{"tenant", command.tenant.value()}, {"shard", std::to_string(id().value())}}};
+      .attributes = {{"tenant", command.tenant.value()}}};
+  span.attributes.add("shard", id().value());
   command.traceparent = span.context.to_traceparent();
   command.done = [this, span = std::move(span),
                   done = std::move(command.done)](const base::Result<shard::Applied>& outcome) mutable {
@@ -213,8 +214,8 @@ void Shard::add_span(shard::Command& command) {
     if (!outcome) {
       span.problem = base::to_string(outcome.error().code());
     } else if (outcome->first <= outcome->last) {
-      span.attributes.add("first_record", std::to_string(outcome->first.value()));
-      span.attributes.add("last_record", std::to_string(outcome->last.value()));
+      span.attributes.add("first_record", outcome->first.value());
+      span.attributes.add("last_record", outcome->last.value());
     }
     observer_.spans(std::move(span));
     done(outcome);

@@ -148,7 +148,10 @@ void add_span(Writer& to, const trace::Span& span) {
   to.add(R"(,"startTimeUnixNano":")").digits(nanoseconds(span.began));
   to.add(R"(","endTimeUnixNano":")").digits(nanoseconds(std::max(span.began, span.ended)));
   to.add(R"(","attributes":)").begin('[');
-  span.attributes.for_each([&to](std::string_view name, std::string_view value) { attribute(to, name, value); });
+  span.attributes.for_each([&to](std::string_view name, std::string_view value, bool is_number) {
+    if (!is_number) return attribute(to, name, value);
+    to.raw(R"({"key":)").value(name).add(R"(,"value":{"intValue":")").add(value).add(R"("}})");
+  });
   to.close(']');
   to.name("status").open('{');
   if (span.is_failed) to.name("code").raw(std::to_string(status_error));

@@ -29,12 +29,14 @@ TEST(Payload, a_span_is_as_the_specification_writes_it) {
                    .attributes = {{"http.route", "/v1/x"}},
                    .is_failed = true,
                    .problem = "it \xff failed"};
+  span.attributes.add("http.response.status_code", 500);
   EXPECT_EQ(traces_payload(from, {&span, 1}),
             std::string(R"({"resourceSpans":[{)") + std::string(resource) + R"("scopeSpans":[{)" + std::string(scope) +
                 R"("spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":")" + span.context.span_text() +
                 R"(","parentSpanId":"00f067aa0ba902b7","flags":1,"name":"GET /v1/\"x\"","kind":2,)"
                 R"("startTimeUnixNano":"1544712660000000001","endTimeUnixNano":"1544712661000000002",)"
-                R"("attributes":[{"key":"http.route","value":{"stringValue":"/v1/x"}}],)"
+                R"("attributes":[{"key":"http.route","value":{"stringValue":"/v1/x"}},)"
+                R"({"key":"http.response.status_code","value":{"intValue":"500"}}],)"
                 "\"status\":{\"code\":2,\"message\":\"it \xEF\xBF\xBD failed\"}}]}]}]}");
   span.parent = {};
   span.is_failed = false;

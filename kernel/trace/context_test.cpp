@@ -45,9 +45,16 @@ TEST(Attributes, are_visited_in_their_order_whatever_bytes_they_have) {
   attributes.add("name", std::string_view("\0\xff", 2));
   attributes.add("long", std::string(100'000, 'x'));
   std::vector<std::pair<std::string, std::string>> seen;
-  attributes.for_each([&](std::string_view name, std::string_view value) { seen.emplace_back(name, value); });
-  EXPECT_EQ(seen, (std::vector<std::pair<std::string, std::string>>{
-                      {"a", "1"}, {"", ""}, {"name", std::string("\0\xff", 2)}, {"long", std::string(100'000, 'x')}}));
+  attributes.add("number", -7);
+  attributes.for_each([&](std::string_view name, std::string_view value, bool is_number) {
+    EXPECT_EQ(is_number, name == "number");
+    seen.emplace_back(name, value);
+  });
+  EXPECT_EQ(seen, (std::vector<std::pair<std::string, std::string>>{{"a", "1"},
+                                                                    {"", ""},
+                                                                    {"name", std::string("\0\xff", 2)},
+                                                                    {"long", std::string(100'000, 'x')},
+                                                                    {"number", "-7"}}));
 }
 
 TEST(Context, a_part_is_of_its_trace_and_has_the_same_id_each_time) {
