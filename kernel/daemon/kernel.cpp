@@ -216,9 +216,9 @@ base::Status Kernel::compose(StartReport& report) {
   }
   http.on_answered = [&watch = *parts.watch, tracing = parts.tracing.get()](const http::Request& request, int status,
                                                                             base::Duration took) {
-    if (tracing != nullptr) tracing->answered(request, status, took);
+    const auto sampled = tracing != nullptr ? tracing->answered(request, status, took) : std::nullopt;
     // Another node has counted what it forwards.
-    if (request.route().starts_with("/v1/") && !request.is_from_node()) watch.answered(status, took);
+    if (request.route().starts_with("/v1/") && !request.is_from_node()) watch.answered(status, took, sampled);
   };
   const gateway::Ports ports{.node = *parts.node,
                              .packages = {*parts.packages, *parts.plugins, *parts.follower, parts.package_policy},
@@ -235,6 +235,7 @@ base::Status Kernel::compose(StartReport& report) {
                              .http_calls = *parts.http_calls,
                              .why_not_ready = [&parts] { return parts.why_not_ready(); },
                              .watching = {.now = [&watch = *parts.watch] { return watch.sample(); },
+                                          .exemplars = [&watch = *parts.watch] { return watch.exemplars(); },
                                           .health = [&watch = *parts.watch] { return watch.health(); },
                                           .status = [&watch = *parts.watch] { return watch.status(); }},
                              .certificate_ends = [&parts] { return parts.certificate_ends(); },

@@ -69,10 +69,10 @@ std::string Tracing::begin(const http::Request& request) {
   return share * 100 < percent_ << 24U ? context.to_traceparent() : std::string();
 }
 
-void Tracing::answered(const http::Request& request, int status, base::Duration took) const {
-  if (!request.path().starts_with(traced_paths)) return;
+std::optional<Context> Tracing::answered(const http::Request& request, int status, base::Duration took) const {
+  if (!request.path().starts_with(traced_paths)) return std::nullopt;
   const auto context = sampled(request.traceparent());
-  if (!context) return;
+  if (!context) return std::nullopt;
   const auto header = request.header("traceparent");
   const auto parent = header ? Context::parse(*header) : std::nullopt;
   const base::Timestamp now = clock_.now();
@@ -91,6 +91,7 @@ void Tracing::answered(const http::Request& request, int status, base::Duration 
     span.attributes.add("tenant", request.parameter("tenant"));
   }
   spans_(std::move(span));
+  return context;
 }
 
 void Tracing::ended(const plugin_host::LogLine& line) const {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "kernel/effects/effect_dispatcher.hpp"
@@ -25,8 +26,8 @@ class Tracing {
   /// The place of a request that has come, within the trace of its client or one that begins with it. Empty: none, or
   /// that of the client as it is.
   [[nodiscard]] std::string begin(const http::Request& request);
-  /// Such a request was answered.
-  void answered(const http::Request& request, int status, base::Duration took) const;
+  /// Such a request was answered. Returns its place where its trace is sampled.
+  std::optional<trace::Context> answered(const http::Request& request, int status, base::Duration took) const;
   /// A span that a plugin has named (trv.trace/1); `line` has one.
   void ended(const plugin_host::LogLine& line) const;
   /// The same ports, with a span for each try of an effect, and one for the effect. The tracing outlives them.

@@ -54,8 +54,14 @@ class Watch {
   /// One look. One thread.
   void look();
 
-  /// Called for each request of the API that was answered. Any thread; takes no lock.
-  void answered(int status, base::Duration took) noexcept { requests_.answered(status, took); }
+  /// Called for each request of the API that was answered; `sampled` is its place in a sampled trace. Any thread; waits
+  /// for none.
+  void answered(int status, base::Duration took, const std::optional<trace::Context>& sampled) noexcept {
+    requests_.answered(status, took);
+    if (sampled) requests_.keep_exemplar(*sampled, took, watched_.clock.now());
+  }
+  /// Of the requests' durations. Any thread.
+  [[nodiscard]] telemetry::Exemplars exemplars() const { return requests_.exemplars(); }
   /// What is so now. Any thread.
   [[nodiscard]] telemetry::Sample sample() const;
 

@@ -3,6 +3,7 @@
 #include "kernel/gateway/metrics.hpp"
 #include "kernel/gateway/openapi.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/telemetry/open_metrics.hpp"
 #include "sdk/abi/types.h"
 
 namespace trv::gateway {
@@ -35,7 +36,7 @@ http::Response readiness(const node::Node& node, std::string reasons) {
 }  // namespace
 
 void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> why_not_ready,
-                       std::function<std::string()> metrics) {
+                       std::function<telemetry::Metrics()> metrics) {
   router.route(
       "GET", "/livez",
       [](const http::Request&, http::Responder responder) { responder.send(http::json(200, {{"status", "ok"}})); },
@@ -46,11 +47,15 @@ void add_system_routes(http::Router& router, const node::Node& node, std::functi
                },
                {.before_open = true});
   router.route("GET", "/metrics",
-               [metrics = std::move(metrics)](const http::Request&, http::Responder responder) {
+               [metrics = std::move(metrics)](const http::Request& request, http::Responder responder) {
+                 const bool is_open = telemetry::accepts_open_metrics(request.header("accept").value_or(""));
+                 const telemetry::Metrics now = metrics();
                  http::Response response;
-                 response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-                 response.body = metrics();
-                 responder.send(std::move(response));
+                 response.content_type =
+                     is_open ? telemetry::open_metrics_type : "text/plain; version=0.0.4; charset=utf-8";
+                 response.body =
+                     is_open ? telemetry::to_open_metrics(now) : prometheus::TextSerializer().Serialize(now.families);
+                 responder.send(std::move(response).with("Vary", "Accept"));
                },
                {.may_wait = true});
   router.route("GET", "/openapi.json", [](const http::Request&, http::Responder responder) {
@@ -62,8 +67,7 @@ void add_system_routes(http::Router& router, const node::Node& node, std::functi
 
 http::Router make_router(const Ports& ports) {
   http::Router router;
-  add_system_routes(router, ports.node, ports.why_not_ready,
-                    [ports] { return prometheus::TextSerializer().Serialize(collect_metrics(ports)); });
+  add_system_routes(router, ports.node, ports.why_not_ready, [ports] { return collect_metrics(ports); });
   add_status_routes(router, ports.watching);
   add_tenant_routes(router, ports.node, ports.random);
   add_token_routes(router, ports.node, ports.random);

@@ -16,6 +16,8 @@
 namespace trv::gateway {
 namespace {
 
+constexpr auto* request_duration = "travertine_http_request_duration_seconds";
+
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
@@ -257,8 +259,8 @@ void add_requests(Families& families, const telemetry::RequestFigures& requests)
                                                                               : telemetry::duration_bounds[i]});
   }
   metric.histogram.sample_sum = static_cast<double>(requests.took_us) / 1e6;
-  families.add("travertine_http_request_duration_seconds", "From a request's first byte to its answer.",
-               MetricType::Histogram, std::move(metric));
+  families.add(request_duration, "From a request's first byte to its answer.", MetricType::Histogram,
+               std::move(metric));
 }
 
 void add_process(Families& families, const telemetry::Sample& process) {
@@ -322,7 +324,7 @@ void add_exports(Families& families, const otlp::ExportFigures& figures) {
 
 }  // namespace
 
-std::vector<MetricFamily> collect_metrics(const Ports& ports) {
+telemetry::Metrics collect_metrics(const Ports& ports) {
   Families families;
   const telemetry::Sample process = ports.watching.now();
   add_requests(families, process.requests);
@@ -343,7 +345,7 @@ std::vector<MetricFamily> collect_metrics(const Ports& ports) {
   }
   if (ports.backups != nullptr) add_backups(families, ports.backups->figures());
   if (ports.exporter != nullptr) add_exports(families, ports.exporter->figures());
-  return std::move(families).all();
+  return {.families = std::move(families).all(), .exemplars = {{request_duration, ports.watching.exemplars()}}};
 }
 
 }  // namespace trv::gateway

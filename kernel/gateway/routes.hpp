@@ -64,7 +64,7 @@ void add_snapshot_routes(http::Router& router, const node::Node& node, const pro
 /// `why_not_ready`: why this process takes no requests whatever its shards say, such as a log whose engine is away;
 /// empty: it does.
 void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> why_not_ready,
-                       std::function<std::string()> metrics);
+                       std::function<telemetry::Metrics()> metrics);
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets);
@@ -122,6 +122,6 @@ struct Ports {
 
 /// Every counter and gauge of the kernel, as of now: what `/metrics` shows and what is exported. Names follow the
 /// Prometheus rules: base units, _total for counters. Any thread.
-[[nodiscard]] std::vector<prometheus::MetricFamily> collect_metrics(const Ports& ports);
+[[nodiscard]] telemetry::Metrics collect_metrics(const Ports& ports);
 
 }  // namespace trv::gateway

@@ -18,6 +18,7 @@ struct Health {
 /// Any thread.
 struct Watching {
   std::function<telemetry::Sample()> now;
+  std::function<telemetry::Exemplars()> exemplars;  ///< of the requests' durations
   std::function<Health()> health;
   std::function<json::Value()> status;
 };

@@ -165,9 +165,15 @@ class Exporter::Sending {
   void send_metrics(bool ends) {
     Course& course = course_of(Signal::metrics);
     if (given_up() || (!ends && clock_.monotonic() < course.not_before)) return;
-    const std::vector<prometheus::MetricFamily> families = metrics_();
-    static_cast<void>(
-        send(Signal::metrics, metrics_payload(options_.from, families, began_, clock_.now()), points_of(families)));
+    telemetry::Metrics metrics = metrics_();
+    // An exemplar is sent once.
+    for (auto& [name, exemplars] : metrics.exemplars) {
+      std::ranges::replace_if(
+          exemplars, [this](const auto& one) { return one && one->time <= exemplars_until_; }, std::nullopt);
+    }
+    const base::Timestamp now = clock_.now();
+    const std::string body = metrics_payload(options_.from, metrics, began_, now);
+    if (send(Signal::metrics, body, points_of(metrics.families))) exemplars_until_ = now;
   }
 
   /// False: the same is to be sent again.
@@ -242,6 +248,7 @@ class Exporter::Sending {
   const base::Timestamp began_;
   MetricSource metrics_;
   std::shared_ptr<spdlog::logger> logger_;
+  base::Timestamp exemplars_until_;                  // the sender's own
   Poster poster_;                                    // the sender's own
   std::array<Course, signal_names.size()> courses_;  // the sender's own
   std::array<Counts, signal_names.size()> counts_;

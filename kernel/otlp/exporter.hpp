@@ -52,7 +52,7 @@ struct SignalFigures {
 };
 using ExportFigures = std::array<SignalFigures, signal_names.size()>;
 
-using MetricSource = std::function<std::vector<prometheus::MetricFamily>()>;
+using MetricSource = std::function<telemetry::Metrics()>;
 
 class Exporter {
  public:

@@ -58,8 +58,9 @@ class ExporterTest : public testing::Test {
         [] {
           prometheus::ClientMetric one;
           one.counter.value = 1;
-          return std::vector<prometheus::MetricFamily>{
-              {.name = "a_total", .help = "A.", .type = prometheus::MetricType::Counter, .metric = {one}}};
+          return telemetry::Metrics{
+              .families = {
+                  {.name = "a_total", .help = "A.", .type = prometheus::MetricType::Counter, .metric = {one}}}};
         },
         std::make_shared<spdlog::logger>("telemetry", std::make_shared<spdlog::sinks::ostream_sink_mt>(said_)));
   }

@@ -203,7 +203,20 @@ void add_histogram(Writer& to, const prometheus::ClientMetric::Histogram& histog
   to.close(']');
 }
 
-void add_family(Writer& to, const prometheus::MetricFamily& family, base::Timestamp began, base::Timestamp now) {
+void add_exemplars(Writer& to, const telemetry::Metrics& metrics, const prometheus::MetricFamily& family) {
+  if (!metrics.exemplars.contains(family.name)) return;
+  to.name("exemplars").open('[');
+  for (std::size_t i = 0; i < family.metric.front().histogram.bucket.size(); ++i) {
+    const telemetry::Exemplar* const one = metrics.exemplar(family, i);
+    if (one == nullptr) continue;
+    to.open('{').time("timeUnixNano", one->time).name("asDouble").number(one->value);
+    to.name("spanId").text(one->context.span_text()).name("traceId").text(one->context.trace_text()).close('}');
+  }
+  to.close(']');
+}
+
+void add_family(Writer& to, const telemetry::Metrics& metrics, const prometheus::MetricFamily& family,
+                base::Timestamp began, base::Timestamp now) {
   const bool is_counter = family.type == prometheus::MetricType::Counter;
   const bool is_histogram = family.type == prometheus::MetricType::Histogram;
   to.open('{').name("name").text(family.name).name("description").text(family.help);
@@ -216,6 +229,7 @@ void add_family(Writer& to, const prometheus::MetricFamily& family, base::Timest
     to.time("timeUnixNano", now);
     if (is_histogram) {
       add_histogram(to, metric.histogram);
+      add_exemplars(to, metrics, family);
     } else {
       to.name("asDouble").number(is_counter ? metric.counter.value : metric.gauge.value);
     }
@@ -241,11 +255,12 @@ std::string logs_payload(const Exporting& from, std::span<const LogRecord> lines
   });
 }
 
-std::string metrics_payload(const Exporting& from, const std::vector<prometheus::MetricFamily>& families,
-                            base::Timestamp began, base::Timestamp now) {
-  return of_resource(from, "resourceMetrics", "scopeMetrics", "metrics", families.size() * family_bytes,
+std::string metrics_payload(const Exporting& from, const telemetry::Metrics& metrics, base::Timestamp began,
+                            base::Timestamp now) {
+  return of_resource(from, "resourceMetrics", "scopeMetrics", "metrics", metrics.families.size() * family_bytes,
                      [&](Writer& to) {
-                       for (const prometheus::MetricFamily& family : families) add_family(to, family, began, now);
+                       for (const prometheus::MetricFamily& family : metrics.families)
+                         add_family(to, metrics, family, began, now);
                      });
 }
 

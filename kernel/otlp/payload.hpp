@@ -2,14 +2,13 @@
 // What is exported, as OTLP/HTTP has it in JSON (opentelemetry-proto, docs/specification.md, "JSON Protobuf Encoding"):
 // lowerCamelCase names, hexadecimal ids, enums as integers, 64-bit integers as strings. Any thread.
 
-#include <prometheus/metric_family.h>
-
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "kernel/logging/levels.hpp"
+#include "kernel/telemetry/metrics.hpp"
 #include "kernel/trace/span.hpp"
 #include "sdk/base/timestamp.hpp"
 
@@ -38,7 +37,7 @@ struct Exporting {
 /// The body of `POST /v1/logs`.
 [[nodiscard]] std::string logs_payload(const Exporting& from, std::span<const LogRecord> lines);
 /// The body of `POST /v1/metrics`: cumulative, since `began`.
-[[nodiscard]] std::string metrics_payload(const Exporting& from, const std::vector<prometheus::MetricFamily>& families,
+[[nodiscard]] std::string metrics_payload(const Exporting& from, const telemetry::Metrics& metrics,
                                           base::Timestamp began, base::Timestamp now);
 
 }  // namespace trv::otlp

@@ -76,12 +76,15 @@ TEST(Payload, metrics_are_cumulative_and_buckets_are_each_alone) {
   histogram.histogram.sample_count = 5;
   histogram.histogram.sample_sum = 1.5;
   histogram.histogram.bucket = {{2, 0.1}, {4, 1}, {5, std::numeric_limits<double>::infinity()}};
-  const std::vector<prometheus::MetricFamily> families = {
-      {.name = "a_bytes_total", .help = "A.", .type = MetricType::Counter, .metric = {counter}},
-      {.name = "b", .help = "B.", .type = MetricType::Gauge, .metric = {gauge}},
-      {.name = "c_seconds", .help = "C.", .type = MetricType::Histogram, .metric = {histogram}}};
+  telemetry::Metrics metrics;
+  metrics.families = {{.name = "a_bytes_total", .help = "A.", .type = MetricType::Counter, .metric = {counter}},
+                      {.name = "b", .help = "B.", .type = MetricType::Gauge, .metric = {gauge}},
+                      {.name = "c_seconds", .help = "C.", .type = MetricType::Histogram, .metric = {histogram}}};
+  metrics.exemplars["c_seconds"] = {
+      std::nullopt,
+      telemetry::Exemplar{.context = *trace::Context::parse(traceparent), .value = 0.5, .time = base::Timestamp(3)}};
   EXPECT_EQ(
-      metrics_payload(from, families, base::Timestamp(1), base::Timestamp(2)),
+      metrics_payload(from, metrics, base::Timestamp(1), base::Timestamp(2)),
       std::string(R"({"resourceMetrics":[{)") + std::string(resource) + R"("scopeMetrics":[{)" + std::string(scope) +
           R"("metrics":[{"name":"a_bytes_total","description":"A.","unit":"By","sum":{"dataPoints":[{"attributes":[)"
           R"({"key":"class","value":{"stringValue":"2xx"}}],"startTimeUnixNano":"1","timeUnixNano":"2","asDouble":7}],)"
@@ -90,7 +93,8 @@ TEST(Payload, metrics_are_cumulative_and_buckets_are_each_alone) {
           R"("asDouble":"NaN"}]}},)"
           R"({"name":"c_seconds","description":"C.","unit":"s","histogram":{"dataPoints":[{"attributes":[],)"
           R"("startTimeUnixNano":"1","timeUnixNano":"2","count":"5","sum":1.5,"bucketCounts":["2","2","1"],)"
-          R"("explicitBounds":[0.1,1]}],"aggregationTemporality":2}}]}]}]})");
+          R"("explicitBounds":[0.1,1],"exemplars":[{"timeUnixNano":"3","asDouble":0.5,"spanId":"00f067aa0ba902b7",)"
+          R"("traceId":"4bf92f3577b34da6a3ce929d0e0e4736"}]}],"aggregationTemporality":2}}]}]}]})");
 }
 
 }  // namespace

@@ -6,6 +6,17 @@
 #include "sdk/base/contract.hpp"
 
 namespace trv::telemetry {
+namespace {
+
+double seconds_of(base::Duration took) noexcept {
+  return std::chrono::duration<double>(took).count();
+}
+
+std::size_t bucket_of(double seconds) noexcept {
+  return static_cast<std::size_t>(std::ranges::lower_bound(duration_bounds, seconds) - duration_bounds.begin());
+}
+
+}  // namespace
 
 std::uint64_t RequestFigures::total() const noexcept {
   return std::accumulate(by_class.begin(), by_class.end(), std::uint64_t{0});
@@ -45,11 +56,26 @@ RequestFigures RequestFigures::since(const RequestFigures& before) const noexcep
 
 void RequestCounts::answered(int status, base::Duration took) noexcept {
   TRV_EXPECTS(status >= 200 && status <= 599);
-  const double seconds = std::chrono::duration<double>(took).count();
-  const auto bucket = std::ranges::lower_bound(duration_bounds, seconds) - duration_bounds.begin();
+  const double seconds = seconds_of(took);
   by_class_[static_cast<std::size_t>(status / 100 - 2)].fetch_add(1, std::memory_order_relaxed);
-  by_duration_[static_cast<std::size_t>(bucket)].fetch_add(1, std::memory_order_relaxed);
+  by_duration_[bucket_of(seconds)].fetch_add(1, std::memory_order_relaxed);
   took_us_.fetch_add(static_cast<std::uint64_t>(std::max(0.0, seconds * 1e6)), std::memory_order_relaxed);
+}
+
+void RequestCounts::keep_exemplar(const trace::Context& context, base::Duration took, base::Timestamp now) noexcept {
+  const double seconds = seconds_of(took);
+  Newest& newest = newest_[bucket_of(seconds)];
+  const std::unique_lock lock(newest.mutex, std::try_to_lock);
+  if (lock) newest.exemplar = Exemplar{.context = context, .value = seconds, .time = now};
+}
+
+Exemplars RequestCounts::exemplars() const {
+  Exemplars out;
+  for (const Newest& newest : newest_) {
+    const std::scoped_lock lock(newest.mutex);
+    out.push_back(newest.exemplar);
+  }
+  return out;
 }
 
 RequestFigures RequestCounts::read() const noexcept {

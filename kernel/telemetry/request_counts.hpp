@@ -1,10 +1,13 @@
 #pragma once
-// How many requests the API has answered, how, and how long that took. Any thread, without a lock.
+// How many requests the API has answered, how, and how long that took. Any thread; none waits for another that counts.
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <optional>
 
+#include "kernel/telemetry/metrics.hpp"
 #include "sdk/base/timestamp.hpp"
 
 namespace trv::telemetry {
@@ -35,10 +38,22 @@ class RequestCounts {
   void answered(int status, base::Duration took) noexcept;
   [[nodiscard]] RequestFigures read() const noexcept;
 
+  /// Such a request was a part of a sampled trace. The newest of each bucket is kept; one that comes while another
+  /// thread writes there or reads is not.
+  void keep_exemplar(const trace::Context& context, base::Duration took, base::Timestamp now) noexcept;
+  /// Of each bucket, the last one included.
+  [[nodiscard]] Exemplars exemplars() const;
+
  private:
+  struct Newest {
+    mutable std::mutex mutex;
+    std::optional<Exemplar> exemplar;  // guarded by mutex
+  };
+
   std::array<std::atomic<std::uint64_t>, 4> by_class_{};
   std::array<std::atomic<std::uint64_t>, duration_bounds.size() + 1> by_duration_{};
   std::atomic<std::uint64_t> took_us_ = 0;
+  std::array<Newest, duration_bounds.size() + 1> newest_;
 };
 
 }  // namespace trv::telemetry

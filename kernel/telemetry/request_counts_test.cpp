@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 #include <vector>
 
@@ -50,6 +51,22 @@ TEST(RequestCounts, since_is_what_came_between) {
   const RequestFigures between = counts.read().since(before);
   EXPECT_EQ(between.total(), 1U);
   EXPECT_EQ(between.failed(), 0U);
+}
+
+TEST(RequestCounts, a_bucket_keeps_the_newest_of_its_exemplars) {
+  RequestCounts counts;
+  const auto context = trace::Context::begin("one", true);
+  counts.keep_exemplar(trace::Context::begin("older", true), std::chrono::milliseconds(3), base::Timestamp(1));
+  counts.keep_exemplar(context, std::chrono::milliseconds(4), base::Timestamp(2));
+  counts.keep_exemplar(context, std::chrono::seconds(11), base::Timestamp(3));
+  const Exemplars kept = counts.exemplars();
+  ASSERT_EQ(kept.size(), duration_bounds.size() + 1);
+  ASSERT_TRUE(kept[2] && kept.back());
+  EXPECT_EQ(kept[2]->context, context);
+  EXPECT_EQ(kept[2]->value, 0.004);
+  EXPECT_EQ(kept[2]->time, base::Timestamp(2));
+  EXPECT_EQ(kept.back()->value, 11);
+  EXPECT_EQ(std::ranges::count_if(kept, [](const auto& one) { return one.has_value(); }), 2);
 }
 
 TEST(RequestCounts, nothing_is_lost_where_several_count) {

@@ -10,7 +10,6 @@ where PyYAML is missing, or promtool is not there and cannot be had.
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,22 +20,10 @@ except ImportError:
     print("python3-yaml is not installed; ./dev setup --all installs it")
     sys.exit(77)
 
+import prometheus  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPERATIONS = ROOT / "installer" / "operations"
-
-
-def promtool(folder: pathlib.Path):
-    found = shutil.which("promtool") or folder / "usr" / "bin" / "promtool"
-    if pathlib.Path(found).exists():
-        return found
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as download:
-        got = subprocess.run(["apt-get", "download", "-q", "prometheus"], cwd=download, capture_output=True, check=False)
-        packages = list(pathlib.Path(download).glob("*.deb"))
-        if got.returncode != 0 or not packages:
-            return None
-        subprocess.run(["dpkg-deb", "-x", packages[0], folder], check=True)
-    return found
 
 
 def explained() -> set:
@@ -89,7 +76,7 @@ def main() -> int:
         if missing:
             print(f"{expression}: docs/guides/watching.md does not explain {', '.join(sorted(missing))}")
             return 1
-    program = promtool(pathlib.Path(sys.argv[1]))
+    program = prometheus.program(pathlib.Path(sys.argv[1]), "promtool")
     if program is None:
         print("promtool is not installed, and the package prometheus cannot be had")
         return 77

@@ -163,6 +163,14 @@ def check_metrics(host, collector):
     histogram = metrics["travertine_http_request_duration_seconds"]["histogram"]["dataPoints"][0]
     assert sum(map(int, histogram["bucketCounts"])) == int(histogram["count"]) > 0, histogram
     assert len(histogram["bucketCounts"]) == len(histogram["explicitBounds"]) + 1, histogram
+    # The newest request of its bucket, which is that of the trace or one that began its own.
+    exemplars = [one for family in collector.taken("metrics") if family["name"] == "travertine_http_request_duration_seconds"
+                 for point in family["histogram"]["dataPoints"] for one in point.get("exemplars", [])]
+    request = next(span for span in collector.spans().values() if span["kind"] == 2)
+    assert all(one["traceId"] and one["spanId"] and int(one["timeUnixNano"]) > 0 for one in exemplars), exemplars
+    assert (request["traceId"], request["spanId"]) in [(one["traceId"], one["spanId"]) for one in exemplars], exemplars
+    ids = [(one["spanId"], one["timeUnixNano"]) for one in exemplars]
+    assert len(ids) == len(set(ids)), "an exemplar was sent in two intervals"
     return len(metrics)
 
 

@@ -21,22 +21,11 @@ import threading
 import time
 import urllib.request
 
+from pypi import package
+
 VERSION = "1.38.0"
 IDS = ("traceId", "spanId", "parentSpanId")
 WAIT_S = 60
-
-
-def package(build: pathlib.Path) -> None:
-    folder = build / "opentelemetry-proto"
-    if not (folder / "opentelemetry").exists():
-        got = subprocess.run([sys.executable, "-m", "venv", "--clear", build / "opentelemetry-venv"], capture_output=True, check=False)
-        if got.returncode == 0:
-            got = subprocess.run([build / "opentelemetry-venv/bin/pip", "-q", "install", "--target", folder,
-                                  f"opentelemetry-proto=={VERSION}"], capture_output=True, text=True, check=False)
-        if got.returncode != 0:
-            print(f"opentelemetry-proto {VERSION} cannot be had: {got.stderr}")
-            sys.exit(77)
-    sys.path.insert(0, str(folder))
 
 
 def with_plain_ids(value):
@@ -144,7 +133,7 @@ def attributes(span) -> dict:
 
 def main() -> int:
     build = pathlib.Path(sys.argv[1])
-    package(build)
+    package(build, "opentelemetry-proto", VERSION)
     receiver = Receiver()
     service = Service()
     with tempfile.TemporaryDirectory() as scratch:
