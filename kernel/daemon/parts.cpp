@@ -181,6 +181,7 @@ void Kernel::Parts::make_watch(const config::Config& config) {
   watch = std::make_unique<Watch>(Watched{.node = *node,
                                           .broker = *broker,
                                           .plugins = *plugins,
+                                          .dispatchers = dispatchers,
                                           .snapshots = *snapshots,
                                           .data_folder = config.data_folder,
                                           .name = node_name(config),

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <fstream>
+#include <map>
 
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/version.hpp"
@@ -27,6 +28,8 @@ constexpr auto certificate_warning = std::chrono::days(30);
 constexpr auto outlook_warning = std::chrono::days(14);
 constexpr double clock_step_s = 2;  ///< more than a synchronised clock is ever corrected by between two looks
 constexpr double map_warning = 0.8;
+constexpr std::size_t quarantines_looked_at = 10'000;
+constexpr std::size_t timers_looked_at = 1'000;
 
 std::uint64_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
@@ -48,6 +51,24 @@ double cpu_seconds() {
 /// "2026-12-24"
 std::string day_of(base::Timestamp time) {
   return time.to_rfc3339().substr(0, 10);
+}
+
+/// What waits in a shard: effects, and timers. Nothing of one that is replayed.
+void add_queues(json::Value& to, const node::Shard& shard, gateway::Dispatchers dispatchers, base::Timestamp now) {
+  if (!shard.is_serving() || !shard.is_owned()) return;
+  const auto txn = shard.begin_read();
+  if (!txn) return;
+  const auto outbox = shard.outbox().counts(*txn);
+  const auto timers = shard.timers().count(*txn);
+  const auto due = shard.timers().due(*txn, now, timers_looked_at);
+  if (!outbox || !timers || !due) return;
+  const effects::DispatcherMetrics effects = dispatchers[shard.id().value()]->metrics();
+  to.set("effects", {{"pending", outbox->pending},
+                     {"parked", outbox->parked},
+                     {"under_way", effects.under_way},
+                     {"waiting", effects.waiting},
+                     {"outcomes", effects.outcomes}});
+  to.set("timers", {{"set", *timers}, {"due", due->size()}});
 }
 
 }  // namespace
@@ -86,7 +107,10 @@ Sample Watch::sample() const {
     out.effects_pending += counts->pending;
     out.effects_parked += counts->parked;
   }
-  out.outgoing = watched_.broker.metrics().in_flight;
+  const egress::BrokerMetrics outgoing = watched_.broker.metrics();
+  out.outgoing = outgoing.in_flight;
+  out.outgoing_waiting = outgoing.waiting;
+  for (const auto& [name, one] : quarantines()) out.plugins_in_quarantine += one.tenants;
   for (const auto& plugin : watched_.plugins.metrics()) {
     out.plugin_calls += plugin.instance.succeeded + plugin.instance.failed;
     out.plugin_calls_failed += plugin.instance.failed;
@@ -139,6 +163,7 @@ std::vector<Check> Watch::checks() const {
   add_shards(checks);
   add_room(checks);
   add_effects(checks);
+  add_quarantines(checks);
   add_backups(checks);
   const telemetry::RequestFigures requests = past_.requests_of(std::chrono::minutes(5));
   const telemetry::Objective& availability = telemetry::objectives().front();
@@ -260,6 +285,41 @@ void Watch::add_effects(std::vector<Check>& checks) const {
                                             "trav effect list, trav effect release"});
 }
 
+std::map<std::pair<std::string, std::string>, Watch::Quarantined> Watch::quarantines() const {
+  std::map<std::pair<std::string, std::string>, Quarantined> all;
+  for (const auto& shard : watched_.node.shards()) {
+    if (!shard->is_serving() || !shard->is_owned()) continue;
+    const auto txn = shard->begin_read();
+    if (!txn) continue;
+    const auto found = shard->tenancy().quarantines(*txn, quarantines_looked_at);
+    if (!found) continue;
+    for (const tenancy::QuarantinedVersion& one : *found) {
+      Quarantined& sum = all.try_emplace({one.plugin, one.version}, Quarantined{.since = one.since}).first->second;
+      sum.since = std::min(sum.since, one.since);
+      ++sum.tenants;
+    }
+  }
+  return all;
+}
+
+void Watch::add_quarantines(std::vector<Check>& checks) const {
+  std::string names;
+  std::uint64_t count = 0;
+  for (const auto& [name, one] : quarantines()) {
+    names += fmt::format("{}{} {}", names.empty() ? "" : ", ", name.first, name.second);
+    count += one.tenants;
+  }
+  checks.push_back({.name = "plugins:quarantine",
+                    .component = {},
+                    .condition = count == 0 ? Condition::pass : Condition::warn,
+                    .value = static_cast<double>(count),
+                    .unit = "versions of tenants",
+                    .output = count == 0 ? ""
+                                         : fmt::format("plugins crashed too often and are not called until a tenant "
+                                                       "releases them: {}; trav plugin release",
+                                                       names)});
+}
+
 void Watch::add_backups(std::vector<Check>& checks) const {
   const auto backups = watched_.backups();
   if (!backups) return;
@@ -304,6 +364,7 @@ json::Value Watch::status() const {
                        {"ready", reason.empty()},
                        {"records", metrics.applied_lsn},
                        {"waiting", metrics.queue_length}};
+    add_queues(one, *shard, watched_.dispatchers, watched_.clock.now());
     const auto snapshots = watched_.snapshots.list(shard->id());
     if (snapshots && !snapshots->empty()) one.set("snapshot", snapshots->front().taken.to_rfc3339());
     shards.push_back(std::move(one));
@@ -316,11 +377,21 @@ json::Value Watch::status() const {
                        {"failed", plugin.instance.failed},
                        {"under_way", plugin.instance.in_flight}});
   }
+  json::Value quarantined = json::Value::array();
+  for (const auto& [name, one] : quarantines()) {
+    quarantined.push_back({{"plugin", name.first},
+                           {"version", name.second},
+                           {"tenants", one.tenants},
+                           {"since", one.since.to_rfc3339()}});
+  }
+  const egress::BrokerMetrics outgoing = watched_.broker.metrics();
   json::Value status = {{"time", watched_.clock.now().to_rfc3339()},
                         {"health", health().document},
                         {"objectives", telemetry::to_json(telemetry::objectives(), past_)},
                         {"series", past_.series(points_shown)},
                         {"shards", std::move(shards)},
+                        {"outgoing", {{"under_way", outgoing.in_flight}, {"waiting", outgoing.waiting}}},
+                        {"quarantines", std::move(quarantined)},
                         {"plugins", std::move(plugins)}};
   const auto backups = watched_.backups();
   if (!backups) return status;

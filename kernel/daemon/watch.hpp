@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "events/lmdb/env.hpp"
 #include "events/projection/snapshots.hpp"
 #include "kernel/egress/broker.hpp"
+#include "kernel/gateway/metrics.hpp"
 #include "kernel/gateway/status.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
@@ -32,6 +34,7 @@ struct Watched {
   const node::Node& node;
   const egress::Broker& broker;
   const plugin_host::PluginHost& plugins;
+  gateway::Dispatchers dispatchers;
   const projection::Snapshots& snapshots;
   std::filesystem::path data_folder;
   std::string name;                                                  ///< of the node
@@ -78,6 +81,13 @@ class Watch {
   void add_room(std::vector<telemetry::Check>& checks) const;
   void add_backups(std::vector<telemetry::Check>& checks) const;
   void add_effects(std::vector<telemetry::Check>& checks) const;
+  void add_quarantines(std::vector<telemetry::Check>& checks) const;
+  struct Quarantined {
+    std::uint64_t tenants = 0;
+    base::Timestamp since;  ///< of the first of them
+  };
+  /// By plugin and version, of the shards that this process owns.
+  [[nodiscard]] std::map<std::pair<std::string, std::string>, Quarantined> quarantines() const;
 
   const Watched watched_;
   telemetry::RequestCounts requests_;

@@ -184,6 +184,8 @@ void add_egress(Families& families, const egress::BrokerMetrics& broker) {
   families.counter(name, help, broker.invalid + broker.not_found + broker.exhausted + broker.other,
                    {{"outcome", "other"}});
   families.gauge("travertine_egress_in_flight", "HTTP requests under way.", broker.in_flight);
+  families.gauge("travertine_egress_waiting", "HTTP requests in line behind those of their connection or host.",
+                 broker.waiting);
   families.counter("travertine_egress_sent_bytes_total", "Bytes of request bodies.", broker.bytes_sent);
   families.counter("travertine_egress_received_bytes_total", "Bytes of response bodies.", broker.bytes_received);
 }
@@ -338,6 +340,8 @@ telemetry::Metrics collect_metrics(const Ports& ports) {
   const auto of_plugins = ports.packages.host.metrics();
   add_plugins(families, of_plugins);
   add_numbers_of_plugins(families, of_plugins);
+  families.gauge("travertine_plugins_in_quarantine", "Versions of plugins that a tenant has in quarantine.",
+                 process.plugins_in_quarantine);
   add_deliveries(families, *ports.deliveries);
   if (const auto ends = ports.certificate_ends()) {
     families.gauge("travertine_certificate_expiry_timestamp_seconds", "When the certificate of the API expires.",

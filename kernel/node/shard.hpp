@@ -101,6 +101,7 @@ class Shard {
   [[nodiscard]] const instance::Tables& workflows() const noexcept { return stores_.workflows.tables(); }
   [[nodiscard]] const trail::Tables& trail() const noexcept { return stores_.trail.tables(); }
   [[nodiscard]] const shard::Outbox& outbox() const noexcept { return stores_.outbox; }
+  [[nodiscard]] const shard::Timers& timers() const noexcept { return stores_.timers; }
   /// What workflow decisions read: within a command's decide, and to warm up for one.
   [[nodiscard]] instance::Workflows decision_state() noexcept {
     return {stores_.workflows.tables(), definitions_, stores_.outbox, &large_data_};

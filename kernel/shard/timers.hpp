@@ -24,8 +24,9 @@ struct Timer {
   auto operator<=>(const Timer&) const = default;
 };
 
-/// Used on the shard's thread. An owner has any number of timers, one per due time. Its rows are written by the
-/// projectors that own the timers, so its own apply() has nothing to do; put it before them.
+/// Used on the shard's thread; due() and count() with any read transaction, on any thread. An owner has any number of
+/// timers, one per due time. Its rows are written by the projectors that own the timers, so its own apply() has nothing
+/// to do; put it before them.
 class Timers final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "timers"; }
@@ -44,6 +45,8 @@ class Timers final : public projection::Projector {
   /// Up to `count_max` timers due at or before `now`, earliest first.
   [[nodiscard]] base::Result<std::vector<Timer>> due(const lmdb::Txn& txn, base::Timestamp now,
                                                      std::size_t count_max) const;
+  /// How many are set, of all owners; in constant time.
+  [[nodiscard]] base::Result<std::uint64_t> count(const lmdb::Txn& txn) const { return table_.count(txn); }
 
  private:
   lmdb::Table table_;

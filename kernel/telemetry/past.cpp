@@ -89,7 +89,7 @@ json::Value Past::series(std::size_t points_max) const {
   const auto samples = all();
   const std::size_t intervals = samples.empty() ? 0 : samples.size() - 1;
   const std::size_t step = std::max<std::size_t>(1, (intervals + points_max - 1) / points_max);
-  static constexpr std::array<const char*, 13> names = {"times",
+  static constexpr std::array<const char*, 15> names = {"times",
                                                         "requests_per_second",
                                                         "failed_per_second",
                                                         "seconds_p50",
@@ -98,6 +98,8 @@ json::Value Past::series(std::size_t points_max) const {
                                                         "commands_waiting",
                                                         "effects_pending",
                                                         "effects_parked",
+                                                        "outgoing",
+                                                        "outgoing_waiting",
                                                         "plugin_calls_per_second",
                                                         "cpu",
                                                         "memory_bytes",
@@ -121,6 +123,8 @@ json::Value Past::series(std::size_t points_max) const {
                                                        to.commands_waiting,
                                                        to.effects_pending,
                                                        to.effects_parked,
+                                                       to.outgoing,
+                                                       to.outgoing_waiting,
                                                        rate(to.plugin_calls - from.plugin_calls),
                                                        rounded((to.cpu_s - from.cpu_s) / seconds),
                                                        to.memory_bytes,

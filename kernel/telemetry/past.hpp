@@ -25,10 +25,12 @@ struct Sample {
   std::uint64_t commands_waiting = 0;
   std::uint64_t effects_pending = 0;
   std::uint64_t effects_parked = 0;
-  std::uint64_t outgoing = 0;  ///< HTTP requests under way
+  std::uint64_t outgoing = 0;          ///< HTTP requests under way
+  std::uint64_t outgoing_waiting = 0;  ///< in line behind those of their connection or host
   std::uint64_t plugin_calls = 0;
   std::uint64_t plugin_calls_failed = 0;
-  std::uint64_t memory_bytes = 0;  ///< resident
+  std::uint64_t plugins_in_quarantine = 0;  ///< of a tenant each
+  std::uint64_t memory_bytes = 0;           ///< resident
   double cpu_s = 0;
   std::uint64_t disk_free_bytes = 0;
   std::uint64_t log_bytes = 0;         ///< used of its map; 0: it has none

@@ -103,6 +103,14 @@ Result<Quarantine> quarantine_of(base::BytesView row) {
   });
 }
 
+Result<QuarantinedVersion> quarantined_of(base::BytesView row) {
+  return row_as<schema::plugin::PluginCrashed>(row, [](const record::RecordView& record, const auto& event) {
+    return QuarantinedVersion{.plugin = std::string(text_of(event.plugin())),
+                              .version = std::string(text_of(event.version())),
+                              .since = record.time()};
+  });
+}
+
 }  // namespace
 
 base::Status TenancyStore::apply_plugin(lmdb::WriteTxn& txn, const record::RecordView& event) {
@@ -279,6 +287,20 @@ base::Status TenancyStore::add_state(const lmdb::Txn& txn, const base::TenantId&
   TRV_TRY_ASSIGN(grant.quarantine,
                  find(txn, quarantines_, version_key(tenant, grant.plugin, grant.version), quarantine_of));
   return {};
+}
+
+Result<std::vector<QuarantinedVersion>> TenancyStore::quarantines(const lmdb::Txn& txn, std::size_t rows_max) const {
+  std::vector<QuarantinedVersion> found;
+  TRV_TRY(lmdb::scan(txn, quarantines_, {}, {}, lmdb::Direction::forward,
+                     [&](base::BytesView key, base::BytesView row) -> Result<lmdb::Visit> {
+                       if (rows_max-- == 0) return lmdb::Visit::stop;
+                       TRV_TRY_ASSIGN(const bool is_granted, grants_.contains(txn, base::as_text(key)));
+                       if (!is_granted) return lmdb::Visit::go_on;
+                       TRV_TRY_ASSIGN(QuarantinedVersion one, quarantined_of(row));
+                       found.push_back(std::move(one));
+                       return lmdb::Visit::go_on;
+                     }));
+  return found;
 }
 
 Result<std::optional<Grant>> TenancyStore::grant(const lmdb::Txn& txn, const base::TenantId& tenant,

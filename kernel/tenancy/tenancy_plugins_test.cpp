@@ -107,7 +107,22 @@ TEST_F(PluginsOfTenantTest, a_quarantine_is_of_a_version_and_a_release_of_all) {
   ASSERT_TRUE(all && all->size() == 2);
   EXPECT_FALSE(all->at(0).quarantine);
   EXPECT_TRUE(all->at(1).quarantine);
+  const auto quarantines = [this](std::size_t rows_max) {
+    const auto read = env_->begin_read();
+    return store_.quarantines(*read, rows_max).value();
+  };
+  ASSERT_EQ(quarantines(10).size(), 1U);
+  EXPECT_EQ(quarantines(10)[0].plugin, "tracker");
+  EXPECT_EQ(quarantines(10)[0].version, "1.1.0");
+  EXPECT_EQ(quarantines(10)[0].since, all->at(1).quarantine->since);
+  EXPECT_TRUE(quarantines(0).empty());
   must(ReleasePlugin{"tracker"});
+  EXPECT_TRUE(quarantines(10).empty());
+  // What may not be called any more is in no quarantine that matters.
+  must(NoteCrash{"tracker", "1.1.0", "it crashed", true});
+  ASSERT_EQ(quarantines(10).size(), 1U);
+  must(DisablePlugin{"tracker"});
+  EXPECT_TRUE(quarantines(10).empty());
 }
 
 TEST_F(PluginsOfTenantTest, a_version_in_the_making_is_replaced_and_a_release_is_not) {

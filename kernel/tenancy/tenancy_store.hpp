@@ -10,6 +10,13 @@
 
 namespace trv::tenancy {
 
+/// A version that some tenant has in quarantine.
+struct QuarantinedVersion {
+  std::string plugin;
+  std::string version;
+  base::Timestamp since;
+};
+
 /// Rows begin with the tenant, so that nothing is found outside it. `open` and `apply` belong to the shard's thread;
 /// readers may be called from any thread with a transaction of their own.
 class TenancyStore final : public projection::Projector {
@@ -75,6 +82,9 @@ class TenancyStore final : public projection::Projector {
   /// `after` is "<plugin>/<version>".
   [[nodiscard]] base::Result<std::vector<Grant>> grants(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                         std::string_view after, std::size_t count_max) const;
+  /// Of all tenants of the shard; none of what a tenant may not call any more. At most `rows_max` are looked at.
+  [[nodiscard]] base::Result<std::vector<QuarantinedVersion>> quarantines(const lmdb::Txn& txn,
+                                                                          std::size_t rows_max) const;
   [[nodiscard]] base::Result<std::optional<CurrentVersion>> current_version(const lmdb::Txn& txn,
                                                                             const base::TenantId& tenant,
                                                                             std::string_view plugin) const;

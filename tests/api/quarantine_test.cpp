@@ -93,8 +93,19 @@ TEST_F(QuarantineTest, a_plugin_that_crashes_again_and_again_is_in_quarantine_un
   EXPECT_THAT(quarantine(), HasSubstr("it crashed (Aborted)"));
   EXPECT_THAT(error_of(run("echo")), HasSubstr("trav plugin release tracker"));
 
+  // Operators see it, and not whose it is.
+  const Answer page = call("", "GET", "/status.json");
+  const json::value shown = page.value().at("quarantines").at(0);
+  EXPECT_EQ(shown.at("plugin").as_string(), "tracker");
+  EXPECT_EQ(shown.at("version").as_string(), "1.2.3");
+  EXPECT_EQ(shown.at("tenants"), 1);
+  EXPECT_EQ(page.body.find("acme"), std::string::npos) << page.body;
+  EXPECT_EQ(page.value().at("health").at("checks").at("plugins:quarantine").at(0).at("status").as_string(), "warn");
+  EXPECT_THAT(call("", "GET", "/metrics").body, HasSubstr("\ntravertine_plugins_in_quarantine 1\n"));
+
   EXPECT_EQ(call(acme_, "DELETE", "/v1/tenants/acme/plugins/tracker/quarantine").status, 204);
   EXPECT_EQ(quarantine().find("quarantine"), std::string::npos);
+  EXPECT_TRUE(call("", "GET", "/status.json").value().at("quarantines").as_array().empty());
   EXPECT_EQ(run("echo").at("status").as_string(), "completed");
   EXPECT_EQ(call(acme_, "DELETE", "/v1/tenants/acme/plugins/tracker/quarantine").status, 409);
   EXPECT_EQ(call(acme_, "DELETE", "/v1/tenants/acme/plugins/other/quarantine").status, 404);

@@ -50,7 +50,7 @@ TEST_F(StatusTest, a_node_that_serves_is_well_and_says_so_without_a_token) {
   EXPECT_EQ(document.at("status"), "pass") << health.body;
   const auto& checks = document.at("checks").as_object();
   for (const char* name : {"server:ready", "shard:ready", "disk:free", "log:used", "projection:used", "effects:pending",
-                           "effects:parked", "requests:failed", "clock:step"}) {
+                           "effects:parked", "plugins:quarantine", "requests:failed", "clock:step"}) {
     EXPECT_TRUE(checks.contains(name)) << name;
   }
 }
@@ -78,6 +78,32 @@ TEST_F(StatusTest, the_page_asks_nobody_outside_and_names_no_tenant) {
   EXPECT_EQ(shown.at("health").at("status"), "pass");
   EXPECT_EQ(shown.at("objectives").as_array().size(), 2U);
   EXPECT_EQ(shown.at("shards").at(0).at("role"), "owner");
+}
+
+TEST_F(StatusTest, what_waits_in_a_shard_is_shown) {
+  const auto timers_set = [] {
+    std::int64_t timers = 0;
+    const json::value status = json::parse(get("/status.json").body);
+    for (const json::value& shard : status.at("shards").as_array()) {
+      timers += shard.at("timers").at("set").as_int64();
+      EXPECT_GE(shard.at("timers").at("due").as_int64(), 0);
+      for (const char* name : {"pending", "parked", "under_way", "waiting", "outcomes"}) {
+        EXPECT_GE(shard.at("effects").at(name).as_int64(), 0) << name;
+      }
+    }
+    return timers;
+  };
+  const std::int64_t before = timers_set();
+  const auto applied = call(acme(), "POST", "/v1/tenants/acme/workflows",
+                            "document: {dsl: '1.0.3', namespace: demo, name: sleep, version: '1.0.0'}\n"
+                            "do: [{sleep: {wait: {hours: 3}}}]\n",
+                            {{"Content-Type", "application/yaml"}});
+  ASSERT_EQ(applied.status, 201) << applied.body;
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(call(acme(), "POST", "/v1/tenants/acme/workflows/demo/sleep/instances", "{}").status, 201);
+  }
+  // Of the same daemon are timers of other tests, which may fire.
+  EXPECT_GE(timers_set(), before + 10);
 }
 
 TEST_F(StatusTest, requests_of_the_api_are_counted_by_class_and_time) {

@@ -8,6 +8,7 @@ const charts = [
   { title: 'Records', lines: [['records_per_second', 'written']], unit: per_second },
   { title: 'Commands that wait', lines: [['commands_waiting', 'waiting']], unit: number },
   { title: 'Effects', lines: [['effects_pending', 'pending'], ['effects_parked', 'parked']], unit: number },
+  { title: 'Outgoing', lines: [['outgoing', 'under way'], ['outgoing_waiting', 'in line']], unit: number },
   { title: 'Calls of plugins', lines: [['plugin_calls_per_second', 'ended']], unit: per_second },
   { title: 'Processor', lines: [['cpu', 'of one core']], unit: percent },
   { title: 'Memory', lines: [['memory_bytes', 'resident']], unit: bytes },
@@ -51,9 +52,26 @@ function show(status) {
     { title: 'Role', value: (row) => row.role },
     { title: 'Ready', value: (row) => (row.ready ? 'yes' : 'no'), state: (row) => (row.ready ? 'pass' : row.role === 'owner' ? 'fail' : '') },
     { title: 'Records', value: (row) => row.records.toLocaleString(), is_number: true },
-    { title: 'Commands that wait', value: (row) => row.waiting.toLocaleString(), is_number: true },
     { title: 'Newest snapshot', value: (row) => (row.snapshot ? new Date(row.snapshot).toLocaleString() : 'none') },
   ], status.shards, 'No shard yet');
+  const count = (title, of) => ({ title, value: (row) => of(row)?.toLocaleString() ?? '', is_number: true });
+  table('queues', [
+    { title: 'Shard', value: (row) => row.shard },
+    count('Commands that wait', (row) => row.waiting),
+    count('Effects without outcome', (row) => row.effects?.pending),
+    count('tried now', (row) => row.effects?.under_way),
+    count('wait for a try', (row) => row.effects?.waiting),
+    { ...count('wait to be released', (row) => row.effects?.parked), state: (row) => (row.effects?.parked ? 'warn' : '') },
+    count('Timers set', (row) => row.timers?.set),
+    count('due now', (row) => row.timers?.due),
+  ], status.shards, 'No shard yet');
+  table('quarantines', [
+    { title: 'Plugin', value: (row) => row.plugin },
+    { title: 'Version', value: (row) => row.version },
+    { title: 'Not called for', value: (row) => `${row.tenants.toLocaleString()} ${row.tenants === 1 ? 'tenant' : 'tenants'}`, state: () => 'warn' },
+    { title: 'Since', value: (row) => new Date(row.since).toLocaleString() },
+    { title: 'Until', value: () => 'each has released it' },
+  ], status.quarantines, 'Every plugin is called: none is in quarantine');
   table('backups', [
     { title: 'Newest', value: (row) => (row.last ? new Date(row.last).toLocaleString() : 'none yet') },
     { title: 'Not in a backup yet', value: (row) => seconds(row.age_s) },
